@@ -1,0 +1,60 @@
+"""Backbones that models of every family name: convolutional, fully connected, linear."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+
+from collections.abc import Iterator
+
+from zoo import PartSpec, hookimpl
+
+_SUMMARIES = {
+    "conv": "Strided convolutions with normalisation, then fully connected layers.",
+    "mlp": "Fully connected layers.",
+    "linear": "No layer of its own, so that the head alone is linear.",
+}
+
+
+@hookimpl
+def zoo_parts() -> Iterator[PartSpec]:
+    """Each backbone as an encoder and, mirrored, as a decoder."""
+    yield PartSpec(
+        kind="encoder",
+        name="conv",
+        summary=_SUMMARIES["conv"],
+        part="zoo_networks.conv:ConvEncoder",
+        options="zoo_networks.options:ConvOptions",
+    )
+    yield PartSpec(
+        kind="decoder",
+        name="conv",
+        summary="Fully connected layers, then transposed convolutions with normalisation.",
+        part="zoo_networks.conv:ConvDecoder",
+        options="zoo_networks.options:ConvOptions",
+    )
+    yield PartSpec(
+        kind="encoder",
+        name="mlp",
+        summary=_SUMMARIES["mlp"],
+        part="zoo_networks.dense:MlpEncoder",
+        options="zoo_networks.options:MlpOptions",
+    )
+    yield PartSpec(
+        kind="decoder",
+        name="mlp",
+        summary=_SUMMARIES["mlp"],
+        part="zoo_networks.dense:MlpDecoder",
+        options="zoo_networks.options:MlpOptions",
+    )
+    yield PartSpec(
+        kind="encoder",
+        name="linear",
+        summary=_SUMMARIES["linear"],
+        part="zoo_networks.dense:LinearEncoder",
+    )
+    yield PartSpec(
+        kind="decoder",
+        name="linear",
+        summary="One linear layer from the code to the pixels.",
+        part="zoo_networks.dense:LinearDecoder",
+    )

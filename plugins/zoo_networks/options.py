@@ -1,0 +1,32 @@
+"""Options of the backbones; imports no torch."""
+
+from __future__ import annotations
+
+__all__ = ["ConvOptions", "MlpOptions"]
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from zoo import Options, option
+
+Activation: TypeAlias = Literal["relu", "silu", "gelu", "elu", "leaky-relu", "tanh"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvOptions(Options):
+    """Options of a convolutional backbone; the decoder mirrors the encoder where they are equal."""
+
+    channels: tuple[int, ...] = option((32, 64), "Channels of each convolution, from the image inwards.", min=1)
+    kernel: int = option(4, "Side of the kernels.", min=1, max=15)
+    stride: int = option(2, "Stride of each convolution.", min=1, max=8)
+    hidden: tuple[int, ...] = option((), "Sizes of fully connected layers between the convolutions and the code.", min=1)
+    norm: Literal["batch", "group", "none"] = option("batch", "Normalisation after each layer.")
+    activation: Activation = option("relu", "Activation after each layer.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlpOptions(Options):
+    """Options of a fully connected backbone."""
+
+    hidden: tuple[int, ...] = option((400,), "Sizes of the hidden layers, in the order of data flow.", min=1)
+    activation: Activation = option("relu", "Activation after each hidden layer.")

@@ -1,0 +1,129 @@
+"""The generative model zoo: encoders, decoders, priors and losses, composed, trained and compared."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import Diverged, ZooError
+from zoo.hookspecs import hookimpl
+from zoo.options import Options, Scheduled, option
+from zoo.schedules import Schedule
+from zoo.specs import CompositionSpec, DatasetSpec, PartSpec, Role
+
+if TYPE_CHECKING:
+    from zoo.api import build, compare, evaluate, load, train
+    from zoo.data.images import ImageSet, Split
+    from zoo.data.options import DataOptions
+    from zoo.interfaces import (
+        Batch,
+        Decoder,
+        DecodesLatents,
+        Embeds,
+        Encoder,
+        LatentModel,
+        Likelihood,
+        Loss,
+        Model,
+        Network,
+        Part,
+        Player,
+        Posterior,
+        Prior,
+        Reconstructs,
+        SampleOptions,
+        Site,
+        Step,
+        Terms,
+        at_step,
+    )
+    from zoo.runs.folder import Run
+
+__version__ = "0.1.0"
+
+# Everything that imports torch is found here on first use, so that `import zoo` and the command line stay light.
+_LAZY = {
+    **dict.fromkeys(("build", "compare", "evaluate", "load", "train"), "zoo.api"),
+    **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
+    "DataOptions": "zoo.data.options",
+    "Run": "zoo.runs.folder",
+    **dict.fromkeys(
+        (
+            "Batch",
+            "Decoder",
+            "DecodesLatents",
+            "Embeds",
+            "Encoder",
+            "LatentModel",
+            "Likelihood",
+            "Loss",
+            "Model",
+            "Network",
+            "Part",
+            "Player",
+            "Posterior",
+            "Prior",
+            "Reconstructs",
+            "SampleOptions",
+            "Site",
+            "Step",
+            "Terms",
+            "at_step",
+        ),
+        "zoo.interfaces",
+    ),
+}
+
+__all__ = [
+    "Batch",
+    "CompositionSpec",
+    "DataOptions",
+    "DatasetSpec",
+    "Decoder",
+    "DecodesLatents",
+    "Diverged",
+    "Embeds",
+    "Encoder",
+    "ImageSet",
+    "LatentModel",
+    "Likelihood",
+    "Loss",
+    "Model",
+    "Network",
+    "Options",
+    "Part",
+    "PartSpec",
+    "Player",
+    "Posterior",
+    "Prior",
+    "Reconstructs",
+    "Role",
+    "Run",
+    "SampleOptions",
+    "Schedule",
+    "Scheduled",
+    "Site",
+    "Split",
+    "Step",
+    "Terms",
+    "ZooError",
+    "__version__",
+    "at_step",
+    "build",
+    "compare",
+    "evaluate",
+    "hookimpl",
+    "load",
+    "option",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,161 @@
+"""What `import zoo` gives: train, load, evaluate, compare, build."""
+
+from __future__ import annotations
+
+__all__ = ["build", "compare", "evaluate", "load", "train"]
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.assembly import build_model
+from zoo.comparison.compare import Comparison, compare_models
+from zoo.evaluation.runs import evaluate_run
+from zoo.experiment import run_training
+from zoo.interfaces import Model
+from zoo.registry import load_registry
+from zoo.runs.folder import Run, find_run
+from zoo.runs.loading import place
+from zoo.settings import Layer, resolve
+from zoo.training.progress import Progress, Silent
+
+
+def train(
+    model: str,
+    *,
+    out: str | Path | None = None,
+    config: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Run:
+    """Train a model as `zoo train` does, and return its run.
+
+    Arguments:
+        model: A model of the registry, or `model.recipe`.
+        out: The run folder; by default the next `runs/<model>-<data>-<N>`.
+        config: Settings whose names are no Python names, such as `{"loss.beta": 0.11}`.
+        progress: Who is told; nobody by default.
+        options: Settings by the names of the flags, with underscores: `beta=0.11, epochs=5, prior="gamma"`.
+
+    Returns:
+        The run; `run.model` is the trained model, `run.scores` what it scored on the test images.
+
+    Raises:
+        ZooError: If a setting is unknown or out of range, or the data cannot be had.
+        Diverged: If training stopped making sense.
+
+    Example:
+        >>> import zoo
+        >>> run = zoo.train("conv-vae.tiny", data="glyphs", beta=0.11, limit=256, epochs=1, out="runs/doc-train")
+        >>> run.model.sample(16).shape
+        torch.Size([16, 1, 28, 28])
+    """
+    values = {**(config or {}), **options}
+    registry = load_registry()
+    settings = resolve(registry, model, [Layer("train", values)])
+    folder = Path(out) if out is not None else None
+    return run_training(registry, settings, progress or Silent(), folder, as_command(model, values))
+
+
+def as_command(model: str, values: dict[str, Any]) -> str:
+    """Return the command line that trains a model with settings."""
+    flags = []
+    for name, value in values.items():
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        flag = f"--{name.replace('_', '-')}"
+        flags += [f"{flag}={text}"] if not isinstance(value, bool) else [flag if value else f"--no-{flag[2:]}"]
+    return shlex.join(["zoo", "train", model, *flags])
+
+
+def load(path: str | Path) -> Run:
+    """Open a run by its folder, or by a weights file; the model is rebuilt when it is asked for.
+
+    Raises:
+        ZooError: If there is no run, or a plugin that it needs is not installed.
+
+    Example:
+        >>> import zoo
+        >>> run = zoo.train("vae.tiny", data="glyphs", limit=256, epochs=1, out="runs/doc-load")
+        >>> zoo.load("runs/doc-load").metadata["model"]
+        'vae'
+    """
+    return find_run(path)
+
+
+def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto", seed: int = 0) -> dict[str, Any]:
+    """Score a run on the test images, as `zoo evaluate` does, and return the scores by name.
+
+    Arguments:
+        path: The run.
+        data: Another data set of the same shape; the run's own by default.
+        device: Where to compute.
+        seed: Seed of the posterior samples; the same one gives the same numbers to the bit.
+
+    Raises:
+        ZooError: If the data does not fit the model.
+
+    Example:
+        >>> import zoo
+        >>> run = zoo.train("vae.tiny", data="glyphs", limit=256, epochs=1, out="runs/doc-evaluate")
+        >>> sorted(zoo.evaluate("runs/doc-evaluate"))[:3]
+        ['active_units', 'distortion', 'elbo']
+    """
+    return evaluate_run(load_registry(), find_run(path), data=data, device=device, seed=seed)
+
+
+def compare(
+    names: Sequence[str],
+    *,
+    seeds: int = 1,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Comparison:
+    """Train models under the same data, seeds and budget, or take finished runs, and compare their scores.
+
+    Arguments:
+        names: Models of the registry, or paths of runs (with a `/`).
+        seeds: Train each model this many times.
+        out: Where the comparison goes; by default the next `compare/<models>-<data>-<N>`.
+        progress: Who is told.
+        options: Settings for every model that is trained, as in `train`.
+
+    Raises:
+        ZooError: If a name is unknown or the runs are of different data.
+
+    Example:
+        >>> import zoo
+        >>> both = zoo.compare(
+        ...     ["ae.tiny", "vae.tiny"], data="glyphs", limit=256, epochs=1, batch_size=64, out="compare/doc"
+        ... )
+        >>> [row.name for row in both.rows]
+        ['ae.tiny', 'vae.tiny']
+    """
+    folder = Path(out) if out is not None else None
+    layer = Layer("compare", options)
+    return compare_models(load_registry(), names, layer, seeds=seeds, out=folder, progress=progress or Silent())
+
+
+def build(model: str, shape: tuple[int, int, int], *, train_size: int = 1, **options: Any) -> Model:
+    """Build an untrained model for images of a shape `(C, H, W)`.
+
+    Arguments:
+        model: A model of the registry, or `model.recipe`.
+        shape: The shape of one image.
+        train_size: The number of training images, which a few losses need.
+        options: Settings by the names of the flags, with underscores.
+
+    Raises:
+        ZooError: If a setting is unknown, or the model does not fit the shape.
+
+    Example:
+        >>> import zoo
+        >>> zoo.build("conv-vae", (3, 30, 17), latent_dim=4).sample(2).shape
+        torch.Size([2, 3, 30, 17])
+    """
+    registry = load_registry()
+    settings = resolve(registry, model, [Layer("build", options)])
+    spec = settings.model
+    built = build_model(registry, spec.composition, spec.parts, settings.options, shape, train_size)
+    return place(built, "cpu")

@@ -1,0 +1,1 @@
+"""The command line: parses, prints, and nothing else. Nobody imports it."""

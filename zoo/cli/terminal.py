@@ -1,0 +1,67 @@
+"""What people see: data to stdout, messages to stderr, plain text where there is no terminal."""
+
+from __future__ import annotations
+
+__all__ = ["number", "print_json", "print_table", "say"]
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+DASH = "–"
+
+
+def say(message: str) -> None:
+    """Show one line to the person, on stderr."""
+    click.echo(message, err=True)
+
+
+def print_json(document: Any) -> None:
+    """Print the one document of a `--json` command, on stdout; what is not finite becomes null."""
+    click.echo(json.dumps(_finite(document), indent=2))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def number(value: Any) -> str:
+    """Return a score as people read it; `–` where there is none."""
+    if value is None:
+        return DASH
+    if isinstance(value, float) and value != int(value):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{int(value):,}" if isinstance(value, int | float) else str(value)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Print a table on stdout: drawn on a terminal, tab-separated into a pipe.
+
+    Arguments:
+        headings: One a column.
+        rows: Cells as text.
+        right: Columns that are aligned to the right, from 0.
+    """
+    if not sys.stdout.isatty():
+        for row in (headings, *rows):
+            click.echo("\t".join(row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if i in right else "left")
+    for row in rows:
+        # As text, so that no name from a plugin or a file is read as markup.
+        table.add_row(*[Text(cell) for cell in row])
+    Console().print(table)

@@ -1,0 +1,208 @@
+"""Models side by side: trained here under the same data, seeds and budget, or taken from finished runs."""
+
+from __future__ import annotations
+
+__all__ = ["Comparison", "Row", "compare_models"]
+
+import json
+import os
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError, one_line
+from zoo.evaluation.runs import evaluate_run, images_for
+from zoo.experiment import open_or_fall_back, run_training
+from zoo.registry import Registry
+from zoo.runs.files import write_text
+from zoo.runs.folder import Run, find_run
+from zoo.settings import Layer, Settings, resolve
+from zoo.training.progress import Progress
+
+COLUMNS = ("mse", "sse", "distortion", "rate", "objective", "elbo", "active_units", "parameters", "seconds")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of a comparison.
+
+    Arguments:
+        name: As it was asked for.
+        runs: Its runs, one a seed.
+        scores: Means over them.
+        spread: Standard deviations over them, where there are at least two.
+        error: Why it has no scores, in one line.
+    """
+
+    name: str
+    runs: tuple[Run, ...] = ()
+    scores: dict[str, float | None] | None = None
+    spread: dict[str, float] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Arguments:
+        path: The folder of the comparison.
+        data: The data set that all models saw.
+        rows: One a model.
+        figure: The side-by-side picture, if at least one model has something to show.
+    """
+
+    path: Path
+    data: str
+    rows: tuple[Row, ...]
+    figure: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document that `--json` prints and `results.json` holds."""
+        return {
+            "path": str(self.path),
+            "data": self.data,
+            "figure": str(self.figure) if self.figure else None,
+            "rows": [
+                {
+                    "name": row.name,
+                    "runs": [str(run.path) for run in row.runs],
+                    "scores": row.scores,
+                    "spread": row.spread,
+                    "error": row.error,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def is_path(name: str) -> bool:
+    """Whether a name means a run: it has a separator, or is a weights file."""
+    return os.sep in name or "/" in name or name.endswith(".safetensors")
+
+
+def compare_models(
+    registry: Registry, names: Sequence[str], layer: Layer, *, seeds: int, out: Path | None, progress: Progress
+) -> Comparison:
+    """Compare models and runs.
+
+    Arguments:
+        registry: Where models are found.
+        names: Models, `model.recipe`, or paths of runs.
+        layer: Settings for every model that is trained.
+        seeds: Runs of each model, with successive seeds.
+        out: The folder; by default the next `compare/<models>-<data>-<N>`.
+        progress: Who is told.
+
+    Raises:
+        ZooError: If nothing is named, a name is unknown, or runs are of different data.
+    """
+    if not names:
+        raise ZooError("nothing to compare; name models such as 'ae conv-vae', or runs such as runs/ae-mnist-1")
+    if seeds < 1:
+        raise ZooError(f"--seeds must be at least 1, got {seeds}")
+    runs = {name: find_run(name) for name in names if is_path(name)}
+    models = {name: resolve(registry, name, [layer]) for name in names if name not in runs}
+    data, models = _agree_on_data(registry, runs, models, progress)
+    path = _new_folder(out, names, data)
+    rows = []
+    for name in dict.fromkeys(names):
+        progress.say(f"{name}:")
+        rows.append(
+            _row_of_run(registry, name, runs[name])
+            if name in runs
+            else _row_of_model(registry, name, models[name], seeds, path, progress)
+        )
+    figure = _draw(registry, rows, path, data)
+    comparison = Comparison(path, data, tuple(rows), figure)
+    write_text(path / "results.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
+    return comparison
+
+
+def _agree_on_data(
+    registry: Registry, runs: dict[str, Run], models: dict[str, Settings], progress: Progress
+) -> tuple[str, dict[str, Settings]]:
+    """Return the one data set of all runs and models.
+
+    Raises:
+        ZooError: If there is more than one.
+    """
+    if models:
+        # Read once here, so that a set that cannot be had is said once, and nothing is written.
+        first, _ = open_or_fall_back(registry, next(iter(models.values())), progress)
+        models = {
+            name: replace(s, data=first.data, data_asked=True) if not s.data_asked else s for name, s in models.items()
+        }
+    used = {name: run.metadata["data"]["name"] for name, run in runs.items()}
+    used |= {name: settings.data for name, settings in models.items()}
+    if len(set(used.values())) > 1:
+        pairs = ", ".join(f"{name} {data}" for name, data in used.items())
+        raise ZooError(f"these are of different data, so that their scores say nothing of each other: {pairs}")
+    shapes = {name: tuple(run.metadata["data"]["shape"]) for name, run in runs.items()}
+    if len(set(shapes.values())) > 1:
+        raise ZooError(f"these runs take images of different shapes: {shapes}")
+    return next(iter(used.values())), models
+
+
+def _new_folder(out: Path | None, names: Sequence[str], data: str) -> Path:
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ZooError(f"--out {out} is there already and is not empty; name another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        return out
+    words = [Path(name).name if is_path(name) else name for name in names]
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join([*words[:4], data]))
+    number = 1
+    while (path := Path("compare") / f"{stem}-{number}").exists():
+        number += 1
+    path.mkdir(parents=True)
+    return path
+
+
+def _row_of_run(registry: Registry, name: str, run: Run) -> Row:
+    scores = run.scores or evaluate_run(registry, run)
+    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS})
+
+
+def _row_of_model(
+    registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress
+) -> Row:
+    runs: list[Run] = []
+    first = settings.training.seed
+    for seed in range(first, first + seeds):
+        seeded = replace(settings, training=replace(settings.training, seed=seed))
+        try:
+            runs.append(run_training(registry, seeded, progress, path / "runs" / f"{name}-seed{seed}"))
+        except ZooError as error:
+            # One model that fails must not cost the others.
+            return Row(name, tuple(runs), error=str(error))
+        except (RuntimeError, ValueError, TypeError) as error:
+            return Row(name, tuple(runs), error=one_line(error))
+    scores = [run.scores for run in runs]
+    return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None)
+
+
+def _mean(scores: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    found = {key: [score.get(key) for score in scores] for key in COLUMNS}
+    return {key: None if None in values else statistics.fmean(values) for key, values in found.items()}
+
+
+def _spread(scores: Sequence[dict[str, Any]]) -> dict[str, float]:
+    found = {key: [score.get(key) for score in scores] for key in COLUMNS}
+    return {key: statistics.stdev(values) for key, values in found.items() if None not in values}
+
+
+def _draw(registry: Registry, rows: Sequence[Row], path: Path, data: str) -> Path | None:
+    shown = [row for row in rows if row.runs and row.error is None]
+    if not shown:
+        return None
+    from zoo.comparison.picture import draw_comparison
+
+    images, options = images_for(registry, shown[0].runs[0])
+    figure = path / "figures" / "comparison.png"
+    figure.parent.mkdir(exist_ok=True)
+    draw_comparison(figure, registry, [(row.name, row.runs[0]) for row in shown], images, options, data)
+    return figure

@@ -1,0 +1,54 @@
+"""One figure of all models of a comparison: originals, reconstructions, samples, latent space."""
+
+from __future__ import annotations
+
+__all__ = ["draw_comparison"]
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from zoo.data.images import ImageSet
+from zoo.data.options import DataOptions
+from zoo.experiment import figure_batches
+from zoo.figures.compare import ComparisonColumn, save_comparison
+from zoo.figures.gallery import codes
+from zoo.figures.projection import project
+from zoo.interfaces import Batch, Embeds, Model, Reconstructs
+from zoo.registry import Registry
+from zoo.runs.folder import Run
+from zoo.runs.loading import load_model
+from zoo.training.randomness import isolated
+
+SHOWN, CODES = 16, 2000
+
+
+def draw_comparison(
+    path: Path,
+    registry: Registry,
+    runs: Sequence[tuple[str, Run]],
+    images: ImageSet,
+    options: DataOptions,
+    data: str,
+) -> None:
+    """Write the side-by-side figure of named runs on one data set."""
+    batches = figure_batches(images, options, torch.device("cpu"), min(CODES, len(images.test)))
+    columns = [_column(name, load_model(run, registry), batches) for name, run in runs]
+    originals = batches[0].x[:SHOWN]
+    label = next(iter(batches[0].y), "label")
+    save_comparison(path, originals, columns, f"Models on {data}", label_name=label)
+
+
+def _column(name: str, model: Model, batches: Sequence[Batch]) -> ComparisonColumn:
+    first = batches[0].x[:SHOWN]
+    label = next(iter(batches[0].y), None)
+    with isolated(0):
+        samples = model.sample(SHOWN)
+    return ComparisonColumn(
+        name,
+        reconstructions=model.reconstruct(first) if isinstance(model, Reconstructs) else None,
+        samples=samples,
+        latent=project(codes(model, batches)).xy if isinstance(model, Embeds) else None,
+        labels=torch.cat([batch.y[label] for batch in batches]) if label is not None else None,
+    )

@@ -1,0 +1,61 @@
+"""Image sets as the trainer and the metrics see them: tensors in their stored type, and how to read them."""
+
+from __future__ import annotations
+
+__all__ = ["ImageSet", "Split"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Part of a data set.
+
+    Arguments:
+        x: The images `(N, C, H, W)` in their stored type, `uint8` for pictures.
+        y: Labels and factors by name, each `(N,)` or `(N, n)`; may be empty.
+    """
+
+    x: Tensor
+    y: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def __getitem__(self, index: Tensor | slice) -> Split:
+        return Split(self.x[index], {name: value[index] for name, value in self.y.items()})
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set of images with values in [0, 1] once read.
+
+    Arguments:
+        name: What is written into runs and figures, such as `mnist` or `folder:mine`.
+        train: The images to train on.
+        test: The images that are only ever evaluated.
+        scale: What a stored value is multiplied by to lie in [0, 1]; 1/255 for `uint8`.
+        source: Where the images came from, for the model card.
+        notes: One line each for what a person should know, such as files that were skipped.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    scale: float
+    source: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape `(C, H, W)` of one image."""
+        c, h, w = self.train.x.shape[1:]
+        return (c, h, w)
+
+    def read(self, x: Tensor) -> Tensor:
+        """Convert stored values `(B, C, H, W)` to `float32` in [0, 1]."""
+        return x.to(torch.float32) * self.scale

@@ -1,0 +1,24 @@
+"""Distributions of latents and pixels: small classes that follow the `torch.distributions` protocol."""
+
+from zoo.distributions.base import Distribution, Factorised, fits, kl, kl_per_unit, sum_event
+from zoo.distributions.normal import Delta, Laplace, Normal
+from zoo.distributions.pixels import Bernoulli, ContinuousBernoulli, OptimalNormal, SquaredError
+from zoo.distributions.positive import Beta, Gamma
+
+__all__ = [
+    "Bernoulli",
+    "Beta",
+    "ContinuousBernoulli",
+    "Delta",
+    "Distribution",
+    "Factorised",
+    "Gamma",
+    "Laplace",
+    "Normal",
+    "OptimalNormal",
+    "SquaredError",
+    "fits",
+    "kl",
+    "kl_per_unit",
+    "sum_event",
+]

@@ -1,0 +1,177 @@
+"""What the zoo asks of a distribution: the torch protocol, and a closed-form KL where there is one."""
+
+from __future__ import annotations
+
+__all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "sum_event"]
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, TypeAlias
+
+from torch import Tensor
+
+Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary"]
+
+_WITHIN: dict[Support, tuple[Support, ...]] = {
+    "real": ("real",),
+    "positive": ("positive", "real"),
+    "unit-interval": ("unit-interval", "positive", "real"),
+    "binary": ("binary",),
+}
+
+
+class Distribution(ABC):
+    """A distribution over events of some shape, with a batch shape before it.
+
+    Follows `torch.distributions`: `rsample(shape)` draws `(*shape, *batch, *event)` and carries gradients,
+    `log_prob` sums over the event. Arguments are never validated, as this is the hot path.
+
+    Attributes:
+        support: Where the density is positive; decides whether a posterior fits a prior.
+        has_density: Whether a KL can be finite; a Delta's cannot.
+        normalised: Whether `exp(log_prob)` integrates to one.
+    """
+
+    support: ClassVar[Support] = "real"
+    has_density: ClassVar[bool] = True
+    normalised: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape of independent events."""
+
+    @property
+    @abstractmethod
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one event."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """The mean, `(*batch, *event)`."""
+
+    @abstractmethod
+    def rsample(self, shape: tuple[int, ...] = ()) -> Tensor:
+        """Draw reparameterised samples `(*shape, *batch, *event)` from torch's default generator."""
+
+    @abstractmethod
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Return the log-density in nats, summed over the event: `(*shape, *batch)`."""
+
+    def sample(self, shape: tuple[int, ...] = ()) -> Tensor:
+        """Draw samples without gradients."""
+        return self.rsample(shape).detach()
+
+    @property
+    def point(self) -> Tensor:
+        """The value that stands for the distribution: its mean."""
+        return self.mean
+
+    @property
+    def extras(self) -> dict[str, Tensor]:
+        """Terms from inside a part, each `()` in nats per image, to be logged."""
+        return {}
+
+    def kl_to(self, other: Distribution) -> Tensor | None:
+        """Return KL(self || other) per unit `(*batch, *event)` where a closed form is known, else nothing."""
+        return None
+
+    def kl_from(self, other: Distribution) -> Tensor | None:
+        """Return KL(other || self) where this class knows a closed form that `other` does not, else nothing.
+
+        A prior that is newer than the posteriors it meets implements this.
+        """
+        return None
+
+    def with_variance(self, variance: Tensor | float) -> Distribution | None:
+        """Return the normalised distribution that this one stands for at an error variance, if any.
+
+        `mse` with a weight beta on the rate is the Gaussian of variance beta / 2. A normalised distribution
+        stands for itself, whatever the weight.
+        """
+        return self if self.normalised else None
+
+    def tempered(self, temperature: float) -> Distribution | None:
+        """Return the distribution with its spread multiplied, or nothing where that has no meaning."""
+        return None
+
+
+class Factorised(Distribution):
+    """A distribution whose units are independent, so that every term is a sum over units."""
+
+    @abstractmethod
+    def log_prob_per_unit(self, value: Tensor) -> Tensor:
+        """Return the log-density of each unit, `(*shape, *batch, *event)`; `value` may broadcast."""
+
+    @property
+    @abstractmethod
+    def event_ndim(self) -> int:
+        """How many trailing dimensions are one event."""
+
+    @abstractmethod
+    def unsqueeze(self) -> Factorised:
+        """Return the distribution with a batch dimension of size one before all others."""
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        return tuple(self.mean.shape[: self.mean.ndim - self.event_ndim])
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        return tuple(self.mean.shape[self.mean.ndim - self.event_ndim :])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return sum_event(self.log_prob_per_unit(value), self.event_ndim)
+
+
+def sum_event(value: Tensor, event_ndim: int) -> Tensor:
+    """Sum over the last `event_ndim` dimensions, `(*batch, *event) -> (*batch)`."""
+    return value.flatten(-event_ndim).sum(-1) if event_ndim else value
+
+
+def fits(q: Distribution, p: Distribution) -> bool:
+    """Whether q is nowhere positive where p is zero, so that KL(q || p) can be finite."""
+    return p.support in _WITHIN[q.support]
+
+
+def kl_per_unit(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
+    """Return KL(q || p) per unit `(*batch, *event)`, or nothing where it does not split into units.
+
+    Arguments:
+        q: A posterior, batch `(B,)`.
+        p: A prior over the same events.
+        z: A sample of q, for the Monte-Carlo estimate log q(z) - log p(z) where no closed form is known.
+    """
+    closed = _closed_form(q, p)
+    if closed is not None:
+        return closed
+    if isinstance(q, Factorised) and isinstance(p, Factorised):
+        return q.log_prob_per_unit(z) - p.log_prob_per_unit(z)
+    return None
+
+
+def kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+    """Return KL(q || p) in nats, `(*batch)`: the closed form where one is known, else log q(z) - log p(z).
+
+    For a posterior without a density (a Delta) it is the energy -log p(z), the part of the KL that depends on z.
+
+    Example:
+        >>> import torch
+        >>> from zoo.distributions import Normal
+        >>> q, p = Normal(torch.ones(1, 3), torch.ones(1, 3)), Normal(torch.zeros(3), torch.ones(3))
+        >>> kl(q, p, q.rsample())
+        tensor([1.5000])
+    """
+    units = kl_per_unit(q, p, z)
+    if units is None:
+        return q.log_prob(z) - p.log_prob(z)
+    return sum_event(units, len(q.event_shape))
+
+
+def _closed_form(q: Distribution, p: Distribution) -> Tensor | None:
+    found = q.kl_to(p)
+    return found if found is not None else p.kl_from(q)
+
+
+LOG_TWO_PI = math.log(2 * math.pi)

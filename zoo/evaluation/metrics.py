@@ -1,0 +1,132 @@
+"""Scores of a model on images: each name means one thing, in logs, tables and files.
+
+    mse           squared error per pixel, at the posterior mean
+    sse           expected squared error per image over posterior samples
+    distortion    expected -log p(x|z), as the loss counts it, in nats per image
+    rate          KL(q(z|x) || p(z)), in nats per image
+    objective     what is minimised, schedules at their present value, in nats per image
+    elbo          -(distortion + rate) of the normalised model, in nats per image
+    active_units  latents whose posterior mean varies over the data by more than 0.01
+    kl_per_unit   the rate of each latent, in nats
+"""
+
+from __future__ import annotations
+
+__all__ = ["ACTIVE", "Scores", "score"]
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from zoo.distributions import Distribution, kl, kl_per_unit
+from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step
+from zoo.training.randomness import isolated
+
+ACTIVE = 0.01
+"""The variance of a posterior mean above which a unit is active (Burda et al., 2016, arXiv:1509.00519)."""
+
+Scores: TypeAlias = dict[str, float | int | list[float] | None]
+
+
+@dataclass
+class _Sums:
+    """Sums over images, in double precision."""
+
+    images: int = 0
+    totals: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Add a value for each image, `(B, ...)`, summed over the batch."""
+        total = values.double().sum(0)
+        self.totals[name] = self.totals[name] + total if name in self.totals else total
+
+    def mean(self, name: str) -> Tensor | None:
+        """Return the mean over images, or nothing if the name was never added."""
+        return self.totals[name] / self.images if name in self.totals else None
+
+
+@torch.no_grad()
+def score(model: Model, batches: Iterable[Batch], step: Step, seed: int = 0) -> Scores:
+    """Return every score that a model's abilities allow; the others are `None`.
+
+    Bit-repeatable for a seed: the noise of each block of images is drawn from a generator seeded by (seed, block).
+
+    Arguments:
+        model: The model, put in eval mode for the time.
+        batches: The images, in blocks of a fixed size.
+        step: Where in its schedules the model is.
+        seed: Seed of the posterior samples.
+
+    References:
+        Importance Weighted Autoencoders (Burda et al., 2016), arXiv:1509.00519, for active units.
+    """
+    sums, training = _Sums(), model.training
+    model.eval()
+    for block, batch in enumerate(batches):
+        with isolated((seed << 20) + block):
+            _add_block(sums, model, batch, step)
+    model.train(training)
+    return _finish(sums)
+
+
+def _add_block(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
+    sums.images += len(batch.index)
+    sums.add("objective", model.loss(batch, step).loss * torch.ones(len(batch.index), device=batch.x.device))
+    if isinstance(model, Reconstructs):
+        sums.add("mse", ((model.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
+    if isinstance(model, Embeds):
+        code = model.embed(batch.x).flatten(1).double()
+        sums.add("code", code)
+        sums.add("code_square", code**2)
+    if isinstance(model, LatentModel):
+        _add_latent(sums, model, batch, step)
+
+
+def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> None:
+    q, prior = model.encode(batch.x), model.prior_distribution()
+    z = q.rsample()
+    p = model.decode(z)
+    distortion = -p.log_prob(batch.x)
+    sums.add("sse", ((p.mean - batch.x) ** 2).flatten(1).sum(1))
+    sums.add("distortion", distortion)
+    if not q.has_density:
+        return
+    rate = kl(q, prior, z)
+    sums.add("rate", rate)
+    units = kl_per_unit(q, prior, z)
+    if units is not None:
+        sums.add("kl_per_unit", units.flatten(1))
+    elbo = _elbo(p, batch.x, rate, model.rate_weight(step))
+    if elbo is not None:
+        sums.add("elbo", elbo)
+
+
+def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None) -> Tensor | None:
+    """The bound of the normalised model: an `mse` with a beta counts as the Gaussian of variance beta / 2."""
+    if p.normalised:
+        return p.log_prob(x) - rate
+    if beta is None or float(beta) <= 0:
+        return None
+    normalised = p.with_variance(beta / 2)
+    return normalised.log_prob(x) - rate if normalised is not None else None
+
+
+def _finish(sums: _Sums) -> Scores:
+    scores: Scores = {}
+    for name in ("mse", "sse", "distortion", "rate", "objective", "elbo"):
+        mean = sums.mean(name)
+        scores[name] = None if mean is None else float(mean)
+    scores["active_units"] = _active_units(sums)
+    units = sums.mean("kl_per_unit")
+    scores["kl_per_unit"] = None if units is None else [float(value) for value in units]
+    return scores
+
+
+def _active_units(sums: _Sums) -> int | None:
+    mean, square = sums.mean("code"), sums.mean("code_square")
+    if mean is None or square is None:
+        return None
+    return int((square - mean**2 > ACTIVE).sum())

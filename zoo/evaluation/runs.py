@@ -1,0 +1,74 @@
+"""Scoring a run that is already on disk."""
+
+from __future__ import annotations
+
+__all__ = ["evaluate_run", "images_for"]
+
+from typing import Any
+
+from zoo.data.images import ImageSet
+from zoo.data.options import DataOptions
+from zoo.device import choose_device
+from zoo.errors import ZooError
+from zoo.experiment import evaluate_model, open_images
+from zoo.options import describe
+from zoo.registry import Registry
+from zoo.runs.folder import Run
+from zoo.runs.loading import load_model, place, step_of
+
+
+def images_for(
+    registry: Registry, run: Run, data: str | None = None, options: dict[str, Any] | None = None
+) -> tuple[ImageSet, DataOptions]:
+    """Return the images that a run was trained on, or another set read in the same way.
+
+    Arguments:
+        registry: Where data sets are found.
+        run: The run.
+        data: Another data set.
+        options: Image options that differ from the run's.
+
+    Raises:
+        ZooError: If the images have another shape than the model takes.
+    """
+    facts = run.metadata["data"]
+    names = {field.name for field in describe(DataOptions)}
+    chosen = {key: value for key, value in facts.items() if key in names}
+    # A run's own pictures were counted when it was trained; others are taken whole.
+    if data is not None:
+        chosen["limit"] = None
+    reading = DataOptions.from_dict({**chosen, **(options or {})})
+    images = open_images(registry, data or facts["name"], reading)
+    wanted = tuple(facts["shape"])
+    if images.shape != wanted:
+        c, h, w = wanted
+        hint = f"; add --image-size {h}" if h == w and images.shape[1:] != (h, w) else ""
+        colour = f"; add --colour {'grey' if c == 1 else 'rgb'}" if images.shape[0] != c else ""
+        raise ZooError(f"{run.path} takes images of {_words(wanted)}, {images.name} has {_words(images.shape)}{hint}{colour}")
+    return images, reading
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+def evaluate_run(
+    registry: Registry, run: Run, data: str | None = None, device: str = "auto", seed: int = 0
+) -> dict[str, Any]:
+    """Score a run on test images and, if they are its own, write the scores into it.
+
+    Raises:
+        ZooError: If the data does not fit the model.
+    """
+    images, options = images_for(registry, run, data)
+    where = choose_device(device)
+    model = place(load_model(run, registry), where)
+    scores: dict[str, Any] = dict(evaluate_model(model, images, options, step_of(run), where, seed))
+    outcome = run.metadata["outcome"]
+    scores["parameters"] = outcome["parameters"]
+    scores["images_per_second"] = round(outcome["images_per_second"], 1)
+    scores["seconds"] = round(outcome["seconds"], 1)
+    own = data is None or data == run.metadata["data"]["name"]
+    if own and run.weights.parent == run.path and seed == run.metadata["training"]["seed"]:
+        run.write_scores(scores)
+    return scores

@@ -1,0 +1,314 @@
+"""A run from settings to folder: data, model, training, scores, figures, card."""
+
+from __future__ import annotations
+
+__all__ = ["evaluation_batches", "open_images", "resume", "run_training"]
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.assembly import build_model
+from zoo.data.cache import DataUnavailable
+from zoo.data.images import ImageSet, Split
+from zoo.data.load import load_images
+from zoo.data.options import DataOptions
+from zoo.data.split import hold_out
+from zoo.device import choose_device
+from zoo.errors import Diverged, ZooError
+from zoo.evaluation.metrics import Scores, score
+from zoo.interfaces import Batch, Model, Step
+from zoo.registry import ModelSpec, Registry
+from zoo.runs.card import model_card
+from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from zoo.runs.files import write_text
+from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
+from zoo.runs.loading import metadata_of, options_from, place, save_model
+from zoo.runs.weights import read_tensors
+from zoo.settings import DEFAULT_DATA, Settings
+from zoo.specs import import_reference
+from zoo.training.feed import Feed
+from zoo.training.options import TrainOptions
+from zoo.training.progress import Progress
+from zoo.training.randomness import isolated
+from zoo.training.trainer import Outcome, Trainer, TrainingData
+
+FALLBACK_DATA = "glyphs"
+EVALUATION_BLOCK = 500
+
+
+def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet:
+    """Read the data set that `--data` names.
+
+    Raises:
+        ZooError: If there is no such set, or it cannot be read.
+    """
+    name, colon, argument = data.partition(":")
+    spec = registry.datasets.find(name).item
+    return load_images(import_reference(spec.load), argument if colon else None, options)
+
+
+def open_or_fall_back(registry: Registry, settings: Settings, progress: Progress) -> tuple[Settings, ImageSet]:
+    """Read a run's data; where the default set cannot be had and nobody asked for it, use `glyphs` and say so."""
+    try:
+        images = open_images(registry, settings.data, settings.data_options)
+    except DataUnavailable as error:
+        if settings.data_asked or settings.data != DEFAULT_DATA:
+            raise
+        progress.say(f"NOTE: {error}")
+        progress.say(f"NOTE: using '{FALLBACK_DATA}' instead of MNIST, and naming it in everything that is written")
+        settings = replace(settings, data=FALLBACK_DATA)
+        images = open_images(registry, settings.data, settings.data_options)
+    for note in images.notes:
+        progress.say(note)
+    return settings, images
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Everything that a run works on, made from its settings before anything is written."""
+
+    registry: Registry
+    settings: Settings
+    images: ImageSet
+    model: Model
+    data: TrainingData
+    device: torch.device
+
+
+def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
+    device = choose_device(settings.training.device)
+    training, options = settings.training, settings.data_options
+    if training.patience is not None and not options.val_fraction:
+        raise ZooError("--patience needs validation images; add --val-fraction 0.1")
+    train, held = images.train, None
+    if options.val_fraction:
+        train, held = hold_out(images.train, options.val_fraction, training.seed)
+    # Made on the CPU, so that a seed gives the same weights whatever the device.
+    model = build_model(
+        registry,
+        settings.model.composition,
+        settings.model.parts,
+        settings.options,
+        images.shape,
+        len(train),
+    )
+    feed = Feed(images, _on(train, device), options, training.batch_size, training.seed)
+    validation = None
+    if held is not None:
+        validation = Feed(images, _on(held, device), options, EVALUATION_BLOCK, training.seed)
+    return _Job(registry, settings, images, place(model, device), TrainingData(feed, validation), device)
+
+
+def _on(split: Split, device: torch.device) -> Split:
+    return Split(split.x.to(device), {name: value.to(device) for name, value in split.y.items()})
+
+
+def run_training(
+    registry: Registry, settings: Settings, progress: Progress, out: Path | None = None, command: str = ""
+) -> Run:
+    """Train a model and write its run folder; nothing is written before data and model stand.
+
+    Arguments:
+        registry: Where models, parts and data sets are found.
+        settings: What determines the run.
+        progress: Who is told.
+        out: The run folder; by default the next `runs/<model>-<data>-<N>`.
+        command: The command that trains the same again, for the card.
+
+    Raises:
+        ZooError: If a setting does not fit, or data cannot be had.
+        Diverged: If training stopped making sense; the folder then holds the last good weights.
+    """
+    with isolated(settings.training.seed):
+        settings, images = open_or_fall_back(registry, settings, progress)
+        job = _make_job(registry, settings, images)
+        if settings.training.init_from is not None:
+            _start_from(job.model, Path(settings.training.init_from))
+        title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
+        run = Run(new_run_folder(out, title, settings.data))
+        with _new_folder(run.path):
+            run.write_config({**settings.to_dict(), "command": command})
+            trainer = _trainer(job, run, progress)
+            trainer.start()
+        return _train_and_finish(job, run, trainer, progress, command)
+
+
+def resume(registry: Registry, where: str | Path, progress: Progress, epochs: int | None = None) -> tuple[Run, bool]:
+    """Go on with a run from its last checkpoint; return it, and whether there was anything to do.
+
+    Arguments:
+        registry: Where parts and data sets are found.
+        where: The run folder.
+        progress: Who is told.
+        epochs: Train to this many epochs instead of those that the run was started with.
+
+    Raises:
+        ZooError: If there is no run, no checkpoint, or fewer epochs are asked for than are done.
+    """
+    run = find_run(where)
+    tables = run.settings
+    settings = settings_from(registry, tables)
+    checkpoint = read_checkpoint(run.path)
+    if checkpoint is None:
+        raise ZooError(f"{run.path} has no checkpoint to go on from; train it again")
+    done, reason = checkpoint.facts["epoch"], checkpoint.facts["reason"]
+    if epochs is not None and epochs < done:
+        raise ZooError(f"--epochs {epochs}: {run.path} has trained {done} already; name more, or leave it out")
+    goal = epochs or settings.training.epochs
+    if reason and goal <= done and run.scores:
+        progress.say(f"{run.path} finished after {done} epochs; '--epochs {done + 10}' goes on")
+        return run, False
+    training = TrainOptions.from_dict({**settings.training.to_dict(), "epochs": goal})
+    settings = replace(settings, training=training)
+    command = tables.get("command", "")
+    with isolated(training.seed):
+        job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
+        trainer = _trainer(job, run, progress)
+        trainer.restore(checkpoint)
+        run.write_config({**settings.to_dict(), "command": command})
+        where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
+        progress.say(f"resuming {run.path} from {where_from}")
+        return _train_and_finish(job, run, trainer, progress, command), True
+
+
+def settings_from(registry: Registry, tables: dict[str, Any]) -> Settings:
+    """Return the settings that a run's `config.toml` holds, whether or not its model is still in a registry.
+
+    Raises:
+        ZooError: If the file was damaged by hand.
+    """
+    try:
+        parts, composition, data = tables["parts"], tables["composition"], tables["data"]
+        known = registry.models.find(tables["model"]).item if tables["model"] in registry.models else None
+        blank = ModelSpec(tables["model"], registry.compositions.find(composition).source)
+        model = replace(known or blank, composition=composition, parts=parts)
+        return Settings(
+            model=model,
+            recipe=None,
+            options=options_from(registry, composition, parts, tables["options"]),
+            data=data,
+            data_asked=True,
+            data_options=DataOptions.from_dict(tables["images"]),
+            training=TrainOptions.from_dict(tables["training"]),
+        )
+    except KeyError as error:
+        raise ZooError(f"the run's config.toml has no {error}; restore it, or train again") from None
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[None]:
+    """Make a folder, and take it away again if what follows fails."""
+    existed = path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for item in path.iterdir():
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+        if not existed:
+            path.rmdir()
+        raise
+
+
+def _trainer(job: _Job, run: Run, progress: Progress) -> Trainer:
+    plugins = job.registry.plugins
+
+    def record(line: Any) -> None:
+        run.append_record(line)
+        for problem in plugins.call("zoo_train_epoch", run=run, record=line):
+            progress.say(problem)
+
+    def save(checkpoint: Checkpoint) -> None:
+        write_checkpoint(run.path, checkpoint)
+
+    return Trainer(job.model, job.data, job.settings.training, progress, save, record)
+
+
+def _start_from(model: Model, where: Path) -> None:
+    tensors, _ = read_tensors(find_run(where).weights)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError:
+        raise ZooError(f"--init-from {where}: its weights do not fit this model; train the same parts") from None
+
+
+def _train_and_finish(job: _Job, run: Run, trainer: Trainer, progress: Progress, command: str) -> Run:
+    _tell(job, progress, "zoo_train_start", run)
+    try:
+        outcome = trainer.fit()
+    except Diverged as error:
+        kept = read_checkpoint(run.path)
+        if kept is not None:
+            trainer.restore(kept)
+        save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, trainer.outcome(), "diverged"))
+        epoch = kept.facts["epoch"] if kept is not None else 0
+        raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
+    save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
+    progress.say("scoring the test images and drawing figures")
+    _report(job, run, trainer.present_step(), outcome, command)
+    _tell(job, progress, "zoo_train_end", run)
+    return run
+
+
+def _tell(job: _Job, progress: Progress, hook: str, run: Run) -> None:
+    for problem in job.registry.plugins.call(hook, run=run):
+        progress.say(problem)
+
+
+def _metadata(job: _Job, trainer: Trainer, outcome: Outcome, reason: str) -> dict[str, Any]:
+    facts = {**vars(outcome), "reason": reason, "parameters": count_parameters(job.model)}
+    size = len(job.data.train.split)
+    return metadata_of(job.registry, job.settings, job.images.shape, size, trainer.present_step(), facts)
+
+
+def count_parameters(model: Model) -> int:
+    """Return the number of trained values."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def evaluation_batches(images: ImageSet, options: DataOptions, device: torch.device) -> Feed:
+    """Return the test images in blocks of a fixed size."""
+    return Feed(images, images.test, replace(options, augment="none"), EVALUATION_BLOCK, 0)
+
+
+def evaluate_model(
+    model: Model, images: ImageSet, options: DataOptions, step: Step, device: torch.device, seed: int
+) -> Scores:
+    """Score a model on the test images."""
+    feed = evaluation_batches(images, options, device)
+    return score(model, (to_device(batch, device) for batch in feed.in_order()), step, seed)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Return a batch on a device."""
+    return Batch(batch.x.to(device), {k: v.to(device) for k, v in batch.y.items()}, batch.index)
+
+
+def figure_batches(images: ImageSet, options: DataOptions, device: torch.device, count: int) -> Sequence[Batch]:
+    """Return the first test images, for figures."""
+    feed = evaluation_batches(replace(images, test=images.test[:count]), options, device)
+    with isolated(0):
+        return [to_device(batch, device) for batch in feed.in_order()]
+
+
+def _report(job: _Job, run: Run, step: Step, outcome: Outcome, command: str) -> None:
+    from zoo.figures.gallery import draw_gallery, enough
+
+    seed, options = job.settings.training.seed, job.settings.data_options
+    scores = evaluate_model(job.model, job.images, options, step, job.device, seed)
+    scores["parameters"] = count_parameters(job.model)
+    scores["images_per_second"] = round(outcome.images_per_second, 1)
+    scores["seconds"] = round(outcome.seconds, 1)
+    batches = figure_batches(job.images, options, job.device, enough(job.images.test))
+    title = f"{job.settings.model.name} on {job.settings.data}"
+    draw_gallery(run.figures, job.model, batches, run.records(), scores, title, seed)
+    pictures = sorted(path.name for path in run.figures.glob("*.png"))
+    write_text(run.path / "README.md", model_card(run.name, run.metadata, scores, pictures, command))
+    # Last, because a run with scores is a finished one.
+    run.write_scores(scores)

@@ -1,0 +1,112 @@
+"""The pictures of a run, by what its model can do."""
+
+from __future__ import annotations
+
+__all__ = ["draw_gallery", "draw_latent"]
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from zoo.data.images import Split
+from zoo.figures.curves import save_curves
+from zoo.figures.images import save_grid, save_pairs, save_rows
+from zoo.figures.latent import save_latent
+from zoo.figures.latent_grid import grid_points, save_latent_grid, traversal_points
+from zoo.figures.projection import Method
+from zoo.interfaces import Batch, DecodesLatents, Embeds, Model, Reconstructs
+from zoo.training.randomness import isolated
+
+SAMPLES, PAIRS, CODES, SIDE, DIMS, BLOCK = 64, 32, 5000, 15, 20, 500
+
+
+def draw_gallery(
+    folder: Path,
+    model: Model,
+    batches: Sequence[Batch],
+    records: Sequence[Mapping[str, Any]],
+    scores: Mapping[str, Any],
+    title: str,
+    seed: int = 0,
+) -> None:
+    """Write the pictures that a model's abilities allow.
+
+    Arguments:
+        folder: Where they go; made if it is not there.
+        model: The model, in eval mode.
+        batches: Test images, enough of them for a map.
+        records: The lines of `metrics.jsonl`.
+        scores: What `evaluate` found; the rates of units order the traversals.
+        title: The run's name, for each picture.
+        seed: Seed of the samples.
+    """
+    folder.mkdir(exist_ok=True)
+    if records:
+        save_curves(records, folder / "loss.png", f"{title}: training curves")
+    first = batches[0].x[:PAIRS]
+    with isolated(seed), torch.no_grad():
+        samples = model.sample(SAMPLES)
+    save_grid(samples.cpu(), folder / "samples.png", title=f"{title}: samples from the prior")
+    if isinstance(model, Reconstructs):
+        pairs = model.reconstruct(first).cpu()
+        save_pairs(first.cpu(), pairs, folder / "reconstructions.png", title=f"{title}: test images")
+    if isinstance(model, Embeds):
+        draw_latent(folder / "latent.png", model, batches, title)
+    if isinstance(model, Embeds) and isinstance(model, DecodesLatents):
+        _draw_decoded(folder, model, codes(model, batches), scores, title)
+
+
+def codes(model: Embeds, batches: Sequence[Batch]) -> Tensor:
+    """Return the codes of the images, flat, `(N, d)`."""
+    return torch.cat([model.embed(batch.x).flatten(1).cpu() for batch in batches])
+
+
+def draw_latent(path: Path, model: Embeds, batches: Sequence[Batch], title: str, method: str = "pca") -> None:
+    """Write the map of codes, coloured by the data's label if it has one.
+
+    Raises:
+        ZooError: If the projection's library is not installed.
+    """
+    name = next(iter(batches[0].y), None)
+    labels = None if name is None else torch.cat([batch.y[name].cpu() for batch in batches])
+    if labels is not None and labels.ndim > 1:
+        labels = None
+    z = codes(model, batches)
+    # The map's own title tells which projection it is.
+    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label")
+
+
+def _draw_decoded(folder: Path, model: DecodesLatents, z: Tensor, scores: Mapping[str, Any], title: str) -> None:
+    device = next(cast(Model, model).parameters()).device
+    shape = model.latent_shape
+
+    def decode(points: Tensor) -> Tensor:
+        return model.decode_mean(points.to(device).reshape(-1, *shape)).cpu()
+
+    side = SIDE if z.shape[1] > 1 else 8
+    axes = ("PC 1", "PC 2") if z.shape[1] > 2 else ("z1", "z2") if z.shape[1] == 2 else None
+    grid = decode(grid_points(z, side))
+    save_latent_grid(grid, folder / "latent-grid.png", side, f"{title}: decoded grid of codes", axes)
+    rows = _traversals(z, scores.get("kl_per_unit"))
+    images = [(label, decode(points)) for label, points in rows]
+    save_rows(images, folder / "traversals.png", f"{title}: one latent at a time, two spreads to each side")
+
+
+def _traversals(z: Tensor, rates: Sequence[float] | None) -> list[tuple[str, Tensor]]:
+    """Return a label and the codes `(steps, d)` of each row, the units that say most first."""
+    spread = z.std(0, correction=0)
+    weight = torch.tensor(rates) if rates and len(rates) == z.shape[1] else spread
+    order = weight.argsort(descending=True)[:DIMS].tolist()
+    rows = []
+    for dim in order:
+        said = f" ({weight[dim]:.1f} nats)" if weight is not spread else ""
+        rows.append((f"z{dim + 1}{said}", traversal_points(z.mean(0), spread, [dim])))
+    return rows
+
+
+def enough(split: Split) -> int:
+    """Return how many test images the maps are made of."""
+    return min(CODES, len(split))

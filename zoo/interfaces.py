@@ -1,0 +1,360 @@
+"""The interfaces: every part returns a distribution, a loss reads them, a model composes them.
+
+    Encoder   x (B, C, H, W)  ->  q(z|x)   batch (B,), event latent shape
+    Decoder   z (B, *latent)  ->  p(x|z)   batch (B,), event (C, H, W)
+    Prior     ()              ->  p(z)     batch (),   event latent shape
+    Loss      model, batch, step  ->  Terms, in nats per image
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Batch",
+    "Decoder",
+    "DecodesLatents",
+    "Embeds",
+    "Encoder",
+    "LatentModel",
+    "Likelihood",
+    "Loss",
+    "Model",
+    "Network",
+    "Part",
+    "Player",
+    "Posterior",
+    "Prior",
+    "Reconstructs",
+    "SampleOptions",
+    "Site",
+    "Step",
+    "Terms",
+    "at_step",
+]
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from zoo.distributions import Distribution
+from zoo.options import Scheduled
+from zoo.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of images.
+
+    Arguments:
+        x: The images `(B, C, H, W)`, `float32` in [0, 1].
+        y: Labels and factors by name, each `(B,)` or `(B, n)`.
+        index: Their places in the data set, `(B,)`.
+    """
+
+    x: Tensor
+    y: Mapping[str, Tensor]
+    index: Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a run is, as 0-d tensors, so that a captured step sees them change.
+
+    Arguments:
+        count: Steps taken.
+        epoch: Epochs taken, with its fraction.
+        fraction: Share of the run, in [0, 1].
+    """
+
+    count: Tensor
+    epoch: Tensor
+    fraction: Tensor
+
+    @classmethod
+    def of(cls, count: float, epoch: float, fraction: float, device: torch.device | str = "cpu") -> Step:
+        """Return the step at given numbers."""
+        values = torch.tensor([count, epoch, fraction], dtype=torch.float32, device=device)
+        return cls(*values.unbind())
+
+    def position(self, unit: str) -> Tensor:
+        """Return the position in a schedule's unit: steps, epochs or percent."""
+        return {"": self.count, "ep": self.epoch, "%": 100 * self.fraction}[unit]
+
+
+def at_step(value: Scheduled, step: Step) -> Tensor | float:
+    """Return a scheduled option's value: a number as it is, a schedule as a 0-d tensor.
+
+    Example:
+        >>> from zoo.schedules import parse_schedule
+        >>> at_step(parse_schedule("linear:0..1@100"), Step.of(25, 0.5, 0.1))
+        tensor(0.2500)
+    """
+    if not isinstance(value, Schedule):
+        return value
+    position = step.position(value.unit)
+    if value.shape == "steps":
+        points = torch.tensor(value.points, dtype=position.dtype, device=position.device)
+        values = torch.tensor(value.values, dtype=position.dtype, device=position.device)
+        return values[torch.searchsorted(points, position, right=True) - 1]
+    share = position / value.points[1]
+    if value.shape == "one-cycle":
+        return value.values[0] * _one_cycle(share.clamp(0, 1))
+    start, end = value.values
+    if value.shape == "cyclic":
+        return start + (end - start) * (2 * (share % 1)).clamp(max=1)
+    share = share.clamp(0, 1)
+    return start + (end - start) * (_ease(share) if value.shape == "cosine" else share)
+
+
+def _ease(share: Tensor) -> Tensor:
+    return 0.5 * (1 - torch.cos(math.pi * share))
+
+
+def _one_cycle(share: Tensor, warm_up: float = 0.3, first: float = 1 / 25, last: float = 1e-4) -> Tensor:
+    rising = first + (1 - first) * _ease((share / warm_up).clamp(max=1))
+    falling = 1 + (last - 1) * _ease(((share - warm_up) / (1 - warm_up)).clamp(min=0))
+    return torch.where(share < warm_up, rising, falling)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a loss returns, in nats per image, averaged over the batch.
+
+    Arguments:
+        loss: What the model's optimiser minimises, `()`; may be a surrogate.
+        logs: Named terms to log, each `()`: `distortion`, `rate`, …
+        adversaries: What each other player minimises, each `()`.
+    """
+
+    loss: Tensor
+    logs: Mapping[str, Tensor]
+    adversaries: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Player:
+    """Parameters with an optimiser of their own.
+
+    Arguments:
+        parameters: What it optimises, by name.
+        every: It moves at each `every`-th step.
+        lr_factor: Its learning rate as a multiple of the run's.
+    """
+
+    parameters: Mapping[str, nn.Parameter]
+    every: int = 1
+    lr_factor: float = 1.0
+
+
+class Part(nn.Module, ABC):
+    """Anything that a model is composed of; built as `Name(options, site)`."""
+
+    def prepare(self, batch: Batch) -> None:
+        """Start from data, once, before the first step of a run: k-means codes, pseudo-inputs; nothing by default."""
+
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a part is told when it is built.
+
+    Arguments:
+        shape: The shape `(C, H, W)` of one image.
+        train_size: The number of training images.
+        parts: The parts that its role needs, by role.
+    """
+
+    shape: tuple[int, int, int]
+    train_size: int
+    parts: Mapping[str, Part]
+
+    @property
+    def pixels(self) -> int:
+        """The number of values in one image."""
+        return math.prod(self.shape)
+
+    def part(self, role: str, kind: type[P]) -> P:
+        """Return the part of a needed role.
+
+        Raises:
+            TypeError: If that part is of another kind.
+        """
+        part = self.parts[role]
+        if not isinstance(part, kind):
+            raise TypeError(f"role '{role}' holds a {type(part).__name__}, which is no {kind.__name__}")
+        return part
+
+
+class Network(Part):
+    """A backbone: the layers of an encoder before its head, or of a decoder before its likelihood.
+
+    Attributes:
+        out_shape: The shape of one output: `(F,)` features, or `(K, H, W)` values for a likelihood.
+    """
+
+    out_shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(N, *in)` to `(N, *out_shape)`."""
+
+
+class Encoder(nn.Module, ABC):
+    """Images to posteriors."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:
+        """Return q(z|x) for `x (B, C, H, W)` and a condition `c`: batch `(B,)`, event the latent shape."""
+
+
+class Decoder(nn.Module, ABC):
+    """Latents to likelihoods."""
+
+    @abstractmethod
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
+        """Return p(x|z) for `z (*S, *latent)` and a condition `c`: batch `(*S,)`, event `(C, H, W)`."""
+
+
+class Posterior(Part):
+    """The head of an encoder: names the family of q(z|x).
+
+    Attributes:
+        latent_shape: The shape of one latent.
+    """
+
+    latent_shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Distribution:
+        """Return q(z|x) for the backbone's `(B, *features)`."""
+
+
+class Likelihood(Part):
+    """The head of a decoder: names the family of p(x|z).
+
+    Attributes:
+        values_per_pixel: How many numbers it wants for each value of an image.
+    """
+
+    values_per_pixel: int
+
+    @abstractmethod
+    def forward(self, values: Tensor) -> Distribution:
+        """Return p(x|z) for the backbone's `(*S, values_per_pixel * C, H, W)`: batch `(*S,)`."""
+
+
+class Prior(Part):
+    """What latents look like before any image is seen."""
+
+    @abstractmethod
+    def forward(self, c: Tensor | None = None) -> Distribution:
+        """Return p(z): batch `()`, event the latent shape."""
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """How samples are drawn.
+
+    Arguments:
+        temperature: Multiplies the spread of the prior.
+        mean, std: Draw latents from this normal distribution instead of the prior, if given.
+    """
+
+    temperature: float = 1.0
+    mean: float | None = None
+    std: float | None = None
+
+
+class Model(nn.Module, ABC):
+    """What the trainer and `compare` know of a model, whatever its kind."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, step: Step) -> Terms:
+        """Return the terms of a batch in nats per image; `terms.loss` carries gradients."""
+
+    @abstractmethod
+    def sample(self, n: int, options: SampleOptions | None = None) -> Tensor:
+        """Draw `n` images `(n, C, H, W)` in [0, 1], from torch's default generator.
+
+        Example:
+            >>> import zoo
+            >>> model = zoo.build("conv-vae.tiny", shape=(1, 28, 28))
+            >>> model.sample(16).shape
+            torch.Size([16, 1, 28, 28])
+        """
+
+    @abstractmethod
+    def players(self) -> Mapping[str, Player]:
+        """Return who optimises which parameters; `"model"` minimises `terms.loss`."""
+
+    @abstractmethod
+    def prepare(self, batch: Batch) -> None:
+        """Let each part start from data, once, before the first step of a run."""
+
+
+class Reconstructs(ABC):
+    """The ability to encode an image and decode it again."""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the mean image at the posterior mean, `(B, C, H, W)` in [0, 1] for displays and `mse`."""
+
+
+class Embeds(ABC):
+    """The ability to give an image a code."""
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the posterior mean of each image, `(B, *latent)`."""
+
+
+class DecodesLatents(ABC):
+    """The ability to draw an image from a code."""
+
+    latent_shape: tuple[int, ...]
+
+    @abstractmethod
+    def decode_mean(self, z: Tensor) -> Tensor:
+        """Return the mean image of each latent, `(*S, C, H, W)`."""
+
+
+class LatentModel(ABC):
+    """The ability to be scored as q(z|x), p(x|z), p(z) and a loss: what likelihood metrics need."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
+        """Return q(z|x), batch `(B,)`."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, c: Tensor | None = None) -> Distribution:
+        """Return p(x|z), batch `(*S,)`."""
+
+    @abstractmethod
+    def prior_distribution(self, c: Tensor | None = None) -> Distribution:
+        """Return p(z), batch `()`."""
+
+    @abstractmethod
+    def rate_weight(self, step: Step) -> Tensor | float | None:
+        """Return the factor before the rate where the loss is distortion + factor × rate, else nothing."""
+
+
+class Loss(Part):
+    """What is minimised."""
+
+    @abstractmethod
+    def forward(self, model: LatentModel, batch: Batch, step: Step) -> Terms:
+        """Return the terms of a batch: loss and logs in nats per image, averaged over the batch."""
+
+    def rate_weight(self, step: Step) -> Tensor | float | None:
+        """Return the factor before the rate where the loss is distortion + factor × rate; nothing by default."""
+        return None
+
+    def players(self) -> Mapping[str, Player]:
+        """Return the adversaries that this loss owns; none by default."""
+        return {}

@@ -1,0 +1,54 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped, in one file."""
+
+from __future__ import annotations
+
+__all__ = ["Checkpoint", "read_checkpoint", "write_checkpoint"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zoo.runs.weights import read_tensors, write_tensors
+
+FILE = "checkpoint/last.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trainer's state.
+
+    Arguments:
+        tensors: Weights, buffers, optimiser state, generator states, by prefixed name.
+        facts: Counters and numbers, as JSON can hold them.
+    """
+
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]
+
+    def under(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors below a prefix, without it."""
+        start = f"{prefix}/"
+        return {name.removeprefix(start): value for name, value in self.tensors.items() if name.startswith(start)}
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint of a run in one step: tensors and facts are in one file, so they always agree."""
+    path = folder / FILE
+    path.parent.mkdir(exist_ok=True)
+    write_tensors(path, checkpoint.tensors, checkpoint.facts)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the checkpoint of a run, or nothing if it has none.
+
+    Raises:
+        ZooError: If the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    tensors, facts = read_tensors(path)
+    return Checkpoint(tensors, facts)

@@ -1,0 +1,185 @@
+"""A run is a folder: weights with a header that rebuilds the model, settings, records, checkpoint, figures."""
+
+from __future__ import annotations
+
+__all__ = ["FORMAT", "WEIGHTS", "Run", "find_run", "new_run_folder", "read_tables"]
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError, one_line
+from zoo.runs.files import write_text
+from zoo.runs.header import read_header
+
+if TYPE_CHECKING:
+    from zoo.interfaces import Model
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+CONFIG = "config.toml"
+METRICS = "metrics.jsonl"
+SCORES = "scores.json"
+
+
+class Run:
+    """A run on disk.
+
+    Arguments:
+        path: Its folder.
+        weights: The weights file, if it is not the folder's own.
+
+    Example:
+        >>> import zoo
+        >>> run = zoo.train("ae.tiny", data="glyphs", limit=256, epochs=1, out="runs/example")
+        >>> zoo.load("runs/example").model.sample(4).shape
+        torch.Size([4, 1, 28, 28])
+    """
+
+    def __init__(self, path: Path, weights: Path | None = None) -> None:
+        self.path = path
+        self.weights = weights or path / WEIGHTS
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def figures(self) -> Path:
+        """Where its pictures are."""
+        return self.path / "figures"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its weights are written."""
+        return self.weights.is_file()
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What the weights file says of itself: format, model, parts, options, plugins, data, training, outcome.
+
+        Raises:
+            ZooError: If there is no such file, or the zoo did not make it.
+        """
+        if not self.weights.is_file():
+            hint = f"zoo train --resume {self.path}" if (self.path / "checkpoint").is_dir() else "zoo runs"
+            raise ZooError(f"run {self.path} has no {WEIGHTS} yet; see '{hint}'")
+        found = read_header(self.weights)
+        if found.get("format") != FORMAT:
+            raise ZooError(f"{self.weights} has format {found.get('format')}; this zoo reads {FORMAT}: upgrade it")
+        return found
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model, in eval mode, on the CPU."""
+        from zoo.runs.loading import load_model
+
+        return load_model(self)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The tables of `config.toml`."""
+        return read_tables(self.path / CONFIG)
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate` found; empty before."""
+        path = self.path / SCORES
+        try:
+            found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        except ValueError:
+            raise ZooError(f"{path} is damaged; run 'zoo evaluate {self.path}' to make it again") from None
+        return found
+
+    def write_scores(self, scores: Mapping[str, Any]) -> None:
+        """Replace the scores."""
+        write_text(self.path / SCORES, json.dumps(scores, indent=2) + "\n")
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the lines of `metrics.jsonl`, one an epoch; a line cut short by a crash is left out."""
+        path = self.path / METRICS
+        return list(_whole_lines(path.read_text())) if path.is_file() else []
+
+    def append_record(self, record: Mapping[str, Any]) -> None:
+        """Add the line of an epoch, in place of any that a stopped run left for it or later ones."""
+        kept = [old for old in self.records() if old["epoch"] < record["epoch"]]
+        lines = [json.dumps(line) for line in [*kept, record]]
+        write_text(self.path / METRICS, "\n".join(lines) + "\n")
+
+    def write_config(self, tables: Mapping[str, Any]) -> None:
+        """Replace `config.toml`."""
+        import tomli_w
+
+        head = "# The settings of this run; 'zoo train --config' takes them back.\n"
+        write_text(self.path / CONFIG, head + tomli_w.dumps(_writable(tables)))
+
+
+def _writable(tables: Mapping[str, Any]) -> dict[str, Any]:
+    # TOML has no empty value; options take the word `none` for it.
+    plain = {key: "none" if value is None else value for key, value in tables.items()}
+    return {key: _writable(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
+
+
+def _whole_lines(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Read a run's `config.toml`.
+
+    Raises:
+        ZooError: If it is missing or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ZooError(f"{path}: {error.strerror}; is {path.parent} a run? See 'zoo runs'") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ZooError(f"{path} is no TOML: {one_line(error)}") from None
+
+
+def find_run(where: str | Path) -> Run:
+    """Return the run at a path: its folder, or a weights file.
+
+    Raises:
+        ZooError: If nothing there is a run.
+    """
+    path = Path(where)
+    if path.is_dir():
+        if not ((path / CONFIG).is_file() or (path / WEIGHTS).is_file()):
+            raise ZooError(f"{path} is no run: it has neither {CONFIG} nor {WEIGHTS}; see 'zoo runs'")
+        return Run(path)
+    if path.is_file():
+        return Run(path.parent, path)
+    raise ZooError(f"there is no run at {path}; see 'zoo runs'")
+
+
+def new_run_folder(out: Path | None, model: str, data: str) -> Path:
+    """Return where a new run goes: `out`, or the next free `runs/<model>-<data>-<N>`.
+
+    Raises:
+        ZooError: If `out` holds something already.
+    """
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            what = "holds a run" if (out / CONFIG).exists() else "is there already and is not empty"
+            raise ZooError(f"--out {out} {what}; name another folder, or go on with 'zoo train --resume {out}'")
+        return out
+    stem = f"{model}-{re.sub(r'[^A-Za-z0-9.]+', '-', data).strip('-.') or 'data'}"
+    taken = [_number(path.name, stem) for path in Path("runs").glob(f"{stem}-*")]
+    return Path("runs") / f"{stem}-{max(taken, default=0) + 1}"
+
+
+def _number(name: str, stem: str) -> int:
+    tail = name.removeprefix(f"{stem}-")
+    return int(tail) if tail.isdigit() else 0

@@ -1,0 +1,60 @@
+"""The header of a safetensors file, read with the standard library alone."""
+
+from __future__ import annotations
+
+__all__ = ["KEY", "read_header"]
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+
+KEY = "zoo"
+"""The metadata key that holds what the zoo knows of a file, as JSON."""
+
+_LARGEST = 100_000_000
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return what a file says of itself, without reading its tensors.
+
+    Raises:
+        ZooError: If the file is missing, is no safetensors file, is truncated, or was not made by the zoo.
+    """
+    header = _read_json(path)
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or KEY not in metadata:
+        raise ZooError(f"{path} was not made by the zoo: its header names no model; use a run's model.safetensors")
+    try:
+        found = json.loads(metadata[KEY])
+    except ValueError:
+        raise ZooError(f"{path} has a damaged header; train again, or restore it from a copy") from None
+    if not isinstance(found, dict):
+        raise ZooError(f"{path} has a damaged header; train again, or restore it from a copy")
+    return found
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else _LARGEST + 1
+            text = file.read(length) if length <= _LARGEST else b""
+        header = json.loads(text)
+    except OSError as error:
+        raise ZooError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise ZooError(f"{path} is no safetensors file, or is truncated") from None
+    if not isinstance(header, dict):
+        raise ZooError(f"{path} is no safetensors file")
+    _check_length(path, header, 8 + length)
+    return header
+
+
+def _check_length(path: Path, header: dict[str, Any], start: int) -> None:
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    expected, found = start + max(ends, default=0), path.stat().st_size
+    if found != expected:
+        raise ZooError(f"{path} is truncated: {found} bytes of {expected}; train again, or restore it from a copy")

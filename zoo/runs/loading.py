@@ -1,0 +1,121 @@
+"""From a weights file back to the model: parts by registered name, then tensors; nothing in a file is run."""
+
+from __future__ import annotations
+
+__all__ = ["load_model", "metadata_of", "place", "save_model"]
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zoo
+from zoo.assembly import build_model, providers
+from zoo.errors import ZooError
+from zoo.interfaces import Model, Step
+from zoo.options import Options
+from zoo.registry import Registry, load_registry
+from zoo.runs.folder import FORMAT, Run
+from zoo.runs.weights import read_tensors, write_tensors
+from zoo.settings import Settings, Vocabulary
+from zoo.training.randomness import isolated
+
+
+def place(model: Model, device: torch.device | str) -> Model:
+    """Move a model to a device, in the memory layout that it is trained and used in."""
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def save_model(path: Path, model: Model, metadata: Mapping[str, Any]) -> None:
+    """Write weights and metadata in one file, in one step."""
+    write_tensors(path, model.state_dict(), metadata)
+
+
+def load_model(run: Run, registry: Registry | None = None) -> Model:
+    """Rebuild a run's model from its file.
+
+    Raises:
+        ZooError: If a plugin that it needs is not installed, or its tensors do not fit.
+    """
+    registry = registry or load_registry()
+    facts = run.metadata
+    try:
+        shape, parts = tuple(facts["data"]["shape"]), facts["parts"]
+        options, size = facts["options"], facts["data"]["train_size"]
+        composition = facts["composition"]
+    except (KeyError, TypeError):
+        raise ZooError(f"{run.weights} has a damaged header; train again, or restore it from a copy") from None
+    _check_providers(run, registry, parts, facts.get("providers", {}), composition)
+    # Initial weights are drawn and then replaced; the caller's generator must not notice.
+    with isolated(0):
+        chosen = options_from(registry, composition, parts, options)
+        model = build_model(registry, composition, parts, chosen, shape, size)
+    tensors, _ = read_tensors(run.weights)
+    try:
+        place(model, "cpu").load_state_dict(tensors)
+    except RuntimeError:
+        raise ZooError(f"{run.weights} does not fit the model it names; was a plugin changed since?") from None
+    return model.eval()
+
+
+def _check_providers(
+    run: Run, registry: Registry, parts: Mapping[str, str], made_by: Mapping[str, Any], composition: str
+) -> None:
+    kinds = {role.name: role.kind for role in registry.composition(composition).roles}
+    for role, name in parts.items():
+        known = registry.parts.get(kinds.get(role, role))
+        if known is None or name not in known:
+            source = made_by.get(role, {})
+            distribution = source.get("distribution", "an unknown distribution")
+            raise ZooError(
+                f"{run.weights} needs {role} '{name}' of {distribution} {source.get('version', '')}, which is not "
+                f"installed; install it with 'pip install {distribution}'"
+            )
+
+
+def options_from(
+    registry: Registry, composition: str, parts: Mapping[str, str], dotted: Mapping[str, Any]
+) -> dict[str, Options]:
+    """Return each role's options from values by dotted name."""
+    vocabulary = Vocabulary(registry, composition, parts)
+    values: dict[str, dict[str, Any]] = {role: {} for role in vocabulary.options}
+    for name, value in dotted.items():
+        role, _, option = name.partition(".")
+        if role not in values:
+            raise ZooError(f"option '{name}' belongs to no role of composition '{composition}'")
+        values[role][option] = value
+    return {role: cls.from_dict(values[role]) for role, cls in vocabulary.options.items()}
+
+
+def metadata_of(
+    registry: Registry,
+    settings: Settings,
+    shape: tuple[int, ...],
+    train_size: int,
+    step: Step,
+    outcome: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what a weights file says of itself."""
+    tables = settings.to_dict()
+    return {
+        "format": FORMAT,
+        "model": settings.model.name,
+        "family": settings.model.family,
+        "composition": settings.model.composition,
+        "parts": tables["parts"],
+        "options": tables["options"],
+        "providers": providers(registry, settings.model.composition, settings.model.parts),
+        "data": {"name": settings.data, "shape": list(shape), "train_size": train_size, **tables["images"]},
+        "training": tables["training"],
+        "outcome": dict(outcome),
+        "step": {"count": float(step.count), "epoch": float(step.epoch), "fraction": float(step.fraction)},
+        "versions": {"zoo": zoo.__version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def step_of(run: Run) -> Step:
+    """Return where in its schedules a run ended."""
+    at = run.metadata["step"]
+    return Step.of(at["count"], at["epoch"], at["fraction"])

@@ -1,0 +1,221 @@
+"""What determines a run: a model's parts and options, its data and its training, resolved from all sources."""
+
+from __future__ import annotations
+
+__all__ = ["Layer", "Settings", "Vocabulary", "resolve"]
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.data.options import DataOptions
+from zoo.errors import ZooError, did_you_mean, one_line
+from zoo.options import Field, Options, describe
+from zoo.registry import ModelSpec, Registry
+from zoo.specs import import_reference
+from zoo.training.options import TrainOptions
+
+DEFAULT_DATA = "mnist"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one source, by any accepted name; later layers win.
+
+    Arguments:
+        origin: What messages call the source, such as `recipe blog`.
+        values: Names and values.
+    """
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that determines a run.
+
+    Arguments:
+        model: The registry's model, with the chosen parts.
+        recipe: The recipe's name, or nothing.
+        options: The options of each role's part.
+        data: What `--data` names.
+        data_asked: Whether somebody named the data, or it is the default.
+        data_options: How the data is read.
+        training: How the run is trained.
+    """
+
+    model: ModelSpec
+    recipe: str | None
+    options: Mapping[str, Options]
+    data: str
+    data_asked: bool
+    data_options: DataOptions
+    training: TrainOptions
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as tables that JSON can hold; options by dotted name."""
+        dotted = {
+            f"{role}.{name}": value
+            for role, options in self.options.items()
+            for name, value in options.to_dict().items()
+        }
+        return {
+            "model": self.model.name,
+            "composition": self.model.composition,
+            "data": self.data,
+            "parts": dict(self.model.parts),
+            "options": dotted,
+            "images": self.data_options.to_dict(),
+            "training": self.training.to_dict(),
+        }
+
+
+class Vocabulary:
+    """The names that settings may use for one choice of parts: roles, dotted and flat options.
+
+    Arguments:
+        registry: Where parts are found.
+        composition: The composition whose roles name the parts.
+        parts: The chosen part by role.
+    """
+
+    def __init__(self, registry: Registry, composition: str, parts: Mapping[str, str]) -> None:
+        self.roles = {role.name: role for role in registry.composition(composition).roles}
+        self.options: dict[str, type[Options]] = {}
+        self.fields: dict[str, Field] = {}
+        for role in self.roles.values():
+            entry = registry.part(role.kind, parts[role.name])
+            self.options[role.name] = _options_class(entry.item.options, role.name, entry.name, str(entry.source))
+            for field in describe(self.options[role.name]):
+                self.fields[f"{role.name}.{field.name}"] = field
+        self.training = {field.name: field for field in describe(TrainOptions)}
+        self.images = {field.name: field for field in describe(DataOptions)}
+
+    def reserved(self) -> set[str]:
+        """Return the flat names that are never a part's option."""
+        return {*self.training, *self.images, *self.roles, "data"}
+
+    def dotted(self, flat: str) -> list[str]:
+        """Return the dotted names that a flat one may stand for."""
+        return [name for name in self.fields if name.partition(".")[2] == flat]
+
+    def flat(self, dotted: str) -> str | None:
+        """Return the flat alias of a dotted name, if it has one."""
+        name = dotted.partition(".")[2]
+        return name if len(self.dotted(name)) == 1 and name not in self.reserved() else None
+
+    def find(self, name: str, origin: str) -> str:
+        """Return the one meaning of a name: a role, `data`, a trainer or image option, or a dotted option.
+
+        Raises:
+            ZooError: If the name is unknown or ambiguous.
+        """
+        key = name.replace("-", "_")
+        if key in self.reserved() or key in self.fields:
+            return key
+        found = self.dotted(key)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            spellings = " or ".join(f"--{dotted.replace('_', '-')}" for dotted in found)
+            raise ZooError(f"{origin}: '{name}' is ambiguous; write {spellings}")
+        flats = {dotted.partition(".")[2].replace("_", "-") for dotted in self.fields}
+        known = [*flats, *(k.replace("_", "-") for k in (*self.fields, *self.reserved()))]
+        raise ZooError(f"{origin}: unknown option '{name}'{did_you_mean(name, known)}")
+
+
+def _options_class(reference: str, role: str, part: str, source: str) -> type[Options]:
+    try:
+        found = import_reference(reference)
+    except Exception as error:
+        raise ZooError(f"{role} '{part}' of {source} cannot be used: {one_line(error)}") from error
+    if not (isinstance(found, type) and issubclass(found, Options)):
+        raise ZooError(f"{role} '{part}' of {source} cannot be used: {reference} is no Options dataclass")
+    return found
+
+
+def resolve(registry: Registry, name: str, layers: Sequence[Layer] = ()) -> Settings:
+    """Resolve a model's settings: part defaults, registry options, recipe, then the given layers.
+
+    Arguments:
+        registry: Where models and parts are found.
+        name: A model, or `model.recipe`.
+        layers: Further sources, later ones winning: a `--config` file, flags.
+
+    Raises:
+        ZooError: If a model, part, option or value is unknown, ambiguous or out of range.
+    """
+    name, _, recipe = name.partition(".") if name not in registry.models else (name, "", "")
+    model = registry.model(name)
+    own = [Layer(f"registry, model {model.name}", layer) for layer in model.layers]
+    sources = [*own, *([Layer(f"recipe {recipe}", model.recipe(recipe))] if recipe else []), *layers]
+    parts, values = _collect(registry, model, sources)
+    vocabulary = Vocabulary(registry, model.composition, parts)
+    options = {role: _build(cls, role, values) for role, cls in vocabulary.options.items()}
+    chosen = ModelSpec(**{**vars(model), "parts": parts})
+    return Settings(
+        model=chosen,
+        recipe=recipe or None,
+        options=options,
+        data=str(values.get("data", DEFAULT_DATA)),
+        data_asked="data" in values,
+        data_options=DataOptions.from_dict({k: v for k, v in values.items() if k in vocabulary.images}),
+        training=TrainOptions.from_dict({k: v for k, v in values.items() if k in vocabulary.training}),
+    )
+
+
+def _collect(
+    registry: Registry, model: ModelSpec, sources: Sequence[Layer]
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Gather the part of each role, and the other values by their one meaning."""
+    roles = {role.name: role for role in registry.composition(model.composition).roles}
+    parts = {name: role.default for name, role in roles.items() if role.default is not None}
+    values: dict[str, Any] = {}
+    for source in sources:
+        named = {key.replace("-", "_"): value for key, value in source.values.items()}
+        for role, part in named.items():
+            if role in roles:
+                registry.part(roles[role].kind, str(part))
+                parts[role] = str(part)
+        if missing := [name for name in roles if name not in parts]:
+            raise ZooError(f"model '{model.name}' names no {missing[0]}; add {missing[0]} = \"...\" to its table")
+        vocabulary = Vocabulary(registry, model.composition, parts)
+        # An option meant for a part that has since been swapped goes, unless the new part has it too.
+        values = {key: value for key, value in values.items() if "." not in key or key in vocabulary.fields}
+        values |= {vocabulary.find(key, source.origin): v for key, v in named.items() if key not in roles}
+    return parts, values
+
+
+def _build(cls: type[Options], role: str, values: Mapping[str, Any]) -> Options:
+    mine = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{role}.")}
+    return cls.from_dict(mine)
+
+
+def config_layer(path: Path) -> tuple[str | None, Layer]:
+    """Read a `config.toml` of a run, or one written by hand, as the model's name and a layer of settings.
+
+    Raises:
+        ZooError: If the file is missing or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise ZooError(f"--config {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ZooError(f"--config {path} is no TOML: {one_line(error)}") from None
+    return tables.get("model"), Layer(f"config {path}", flatten(tables))
+
+
+def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of `Settings.to_dict` as one layer's values."""
+    values: dict[str, Any] = {}
+    for key, value in tables.items():
+        if key in ("parts", "options", "images", "training") and isinstance(value, Mapping):
+            values.update(value)
+        elif key not in ("model", "composition", "recipe"):
+            values[key] = value
+    return values

@@ -1,0 +1,135 @@
+"""What plugins declare: names, summaries and strings that say where the code is. Imports nothing heavy."""
+
+from __future__ import annotations
+
+__all__ = ["API", "CompositionSpec", "DatasetSpec", "PartSpec", "Role", "import_reference"]
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+API = 1
+"""The level of the plugin interface that this engine speaks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSpec:
+    """A part that models can be composed of.
+
+    Arguments:
+        kind: What it is: `encoder`, `posterior`, `decoder`, `likelihood`, `prior`, `loss`, or a kind that
+            another composition declares.
+        name: What users type, in kebab-case.
+        summary: One sentence with a full stop.
+        part: The class, as `"package.module:Name"`; built as `Name(options, site)`.
+        options: Its options dataclass, as `"package.module:Name"`; must not import torch.
+        equation: What it computes, in the project's symbols, for `zoo explain` and the docs.
+        paper: Authors (year), arXiv number.
+        api: The level of the plugin interface that it was written for.
+
+    Example:
+        >>> PartSpec(kind="prior", name="cauchy", summary="A heavy-tailed prior.", part="mine.parts:Cauchy").name
+        'cauchy'
+    """
+
+    kind: str
+    name: str
+    summary: str
+    part: str
+    options: str = "zoo.options:Options"
+    equation: str = ""
+    paper: str = ""
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """A place in a composition that a part fills.
+
+    Arguments:
+        name: The registry key and the flag, such as `posterior` in `--posterior gamma`.
+        kind: The kind of part that fits.
+        needs: The roles whose parts must be built first, and are handed to this one.
+        default: The part that fills it where a model names none.
+    """
+
+    name: str
+    kind: str
+    needs: tuple[str, ...] = ()
+    default: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompositionSpec:
+    """A kind of model: which roles it has, and the class that puts their parts together.
+
+    Arguments:
+        name: What `model = "..."` in a registry says.
+        summary: One sentence with a full stop.
+        model: The class, as `"package.module:Name"`; built as `Name(parts, site)`.
+        roles: Its roles; flags, build order and registry keys follow from them.
+        api: The level of the plugin interface that it was written for.
+    """
+
+    name: str
+    summary: str
+    model: str
+    roles: tuple[Role, ...]
+    api: int = API
+
+    def role(self, name: str) -> Role:
+        """Return the role of that name."""
+        return next(role for role in self.roles if role.name == name)
+
+    def build_order(self) -> tuple[Role, ...]:
+        """Return the roles so that each comes after the ones it needs.
+
+        Raises:
+            ValueError: If roles need each other in a circle, or one that does not exist.
+        """
+        ordered: list[Role] = []
+        waiting = list(self.roles)
+        while waiting:
+            built = {role.name for role in ordered}
+            ready = [role for role in waiting if built.issuperset(role.needs)]
+            if not ready:
+                raise ValueError(f"composition '{self.name}': {waiting[0].name} needs a role that never comes")
+            ordered += ready
+            waiting = [role for role in waiting if role not in ready]
+        return tuple(ordered)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A data set that `--data` can name.
+
+    Arguments:
+        name: What users type, in kebab-case; for `folder:PATH` the part before the colon.
+        summary: One sentence with a full stop.
+        load: The function, as `"package.module:name"`, called as `load(argument, options)`.
+        argument: What follows the colon, such as `"PATH"`; empty if nothing does.
+        size: Numbers of images and their shape, for `zoo data`.
+        location: Where it lies below the data folder, for `zoo data`; empty if nowhere.
+        api: The level of the plugin interface that it was written for.
+    """
+
+    name: str
+    summary: str
+    load: str
+    argument: str = ""
+    size: str = ""
+    location: str = ""
+    api: int = API
+
+
+def import_reference(reference: str) -> Any:
+    """Import what `"package.module:Name"` names.
+
+    Raises:
+        ImportError: If there is no such module, or no such name in it.
+    """
+    module, _, name = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except AttributeError:
+        raise ImportError(f"module '{module}' has no '{name}'") from None

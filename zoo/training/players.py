@@ -1,0 +1,118 @@
+"""Optimisers: one for each player, each moving its own parameters only."""
+
+from __future__ import annotations
+
+__all__ = ["Optimisers"]
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from zoo.errors import ZooError
+from zoo.interfaces import Player, Terms
+from zoo.training.options import TrainOptions
+
+# Those that have a fused kernel, which does a step in one pass over memory.
+_FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+_PLAIN = {"adamax": torch.optim.Adamax, "nadam": torch.optim.NAdam, "rmsprop": torch.optim.RMSprop}
+
+
+class Optimisers:
+    """The optimisers of a model's players.
+
+    Arguments:
+        players: Who optimises which parameters.
+        options: Which optimiser, weight decay and clipping.
+    """
+
+    def __init__(self, players: Mapping[str, Player], options: TrainOptions) -> None:
+        self.players = players
+        self.clip = options.clip
+        self._made = {
+            name: _make(list(player.parameters.values()), options)
+            for name, player in players.items()
+            if player.parameters
+        }
+
+    def step(self, terms: Terms, count: int, lr: float) -> None:
+        """Move each player whose turn it is down its own loss."""
+        losses = {"model": terms.loss, **terms.adversaries}
+        turns = [name for name in self._made if count % self.players[name].every == 0]
+        if len(turns) > 1:
+            self._assign_each(turns, losses)
+        else:
+            for name in turns:
+                self._made[name].zero_grad(set_to_none=True)
+                losses[name].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        for name in turns:
+            self._move(name, lr * self.players[name].lr_factor)
+
+    def _assign_each(self, turns: list[str], losses: Mapping[str, Tensor]) -> None:
+        for name in turns:
+            parameters = list(self.players[name].parameters.values())
+            retain = name != turns[-1]
+            gradients = torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = _same_layout(gradient, parameter)
+
+    def _move(self, name: str, lr: float) -> None:
+        optimiser = self._made[name]
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.players[name].parameters.values(), self.clip)
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        optimiser.step()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Return the optimisers' state by name: tensors, and plain numbers."""
+        tensors: dict[str, Tensor] = {}
+        numbers: dict[str, float] = {}
+        for player, optimiser in self._made.items():
+            for name, parameter in self.players[player].parameters.items():
+                for key, value in optimiser.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        tensors[f"{player}/{name}/{key}"] = value
+                    elif isinstance(value, int | float):
+                        numbers[f"{player}/{name}/{key}"] = value
+        return tensors, numbers
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, float]) -> None:
+        """Take back a state from `state`.
+
+        Raises:
+            ZooError: If it belongs to other parameters.
+        """
+        for full, value in [*tensors.items(), *numbers.items()]:
+            player, name, key = full.split("/")
+            if player not in self._made or name not in self.players[player].parameters:
+                raise ZooError(f"the checkpoint's optimiser state '{full}' belongs to another model")
+            parameter = self.players[player].parameters[name]
+            state: dict[str, Any] = self._made[player].state[parameter]
+            state[key] = _like(value, parameter) if isinstance(value, Tensor) else value
+
+
+def _make(parameters: list[nn.Parameter], options: TrainOptions) -> Optimizer:
+    settings: dict[str, Any] = {"lr": 0.0, "weight_decay": options.weight_decay}
+    if options.optimizer == "sgd":
+        settings["momentum"] = 0.9
+    if options.optimizer in _PLAIN:
+        return _PLAIN[options.optimizer](parameters, **settings)
+    fused = parameters[0].device.type in ("cpu", "cuda") and all(p.dtype.is_floating_point for p in parameters)
+    return _FUSED[options.optimizer](parameters, fused=fused, **settings)
+
+
+def _same_layout(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
+    # Fused optimisers read memory in order, and update wrongly without a word where the strides differ.
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    if value.shape == parameter.shape and value.is_floating_point():
+        return torch.empty_like(parameter).copy_(value)
+    # Adam counts its steps in a 0-d tensor, which its fused kernel wants beside the parameters.
+    return value.to(parameter.device)

@@ -1,0 +1,338 @@
+"""The training loop: the same for every model, resumable to the bit."""
+
+from __future__ import annotations
+
+__all__ = ["Outcome", "Trainer", "TrainingData"]
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.errors import Diverged, ZooError
+from zoo.interfaces import Batch, Model, Step, Terms, at_step
+from zoo.runs.checkpoint import Checkpoint
+from zoo.training.averaging import Average
+from zoo.training.diagnosis import bad_tensor, bad_term
+from zoo.training.feed import Feed
+from zoo.training.interrupt import Interruption
+from zoo.training.options import TrainOptions, parse_duration
+from zoo.training.players import Optimisers
+from zoo.training.progress import Progress
+from zoo.training.randomness import isolated, random_state, set_random_state
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from.
+
+    Arguments:
+        train: The training images.
+        validation: Images held out of them, if any.
+    """
+
+    train: Feed
+    validation: Feed | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Arguments:
+        reason: `finished`, `budget` or `patience`.
+        epochs: Epochs taken, with the fraction of the last.
+        steps: Steps taken.
+        seconds: Time spent in training steps.
+        images_per_second: Median over the epochs, training alone.
+    """
+
+    reason: str
+    epochs: float
+    steps: int
+    seconds: float
+    images_per_second: float
+
+
+@dataclass
+class _Counters:
+    """Where a run is; all of it is in the checkpoint."""
+
+    epoch: int = 0
+    position: int = 0
+    count: int = 0
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    speeds: list[float] = field(default_factory=list)
+    best: float = math.inf
+    waited: int = 0
+    reason: str = ""
+
+
+class Trainer:
+    """Trains a model; knows `Model`, not its parts.
+
+    Arguments:
+        model: The model, on its device.
+        data: What it learns from.
+        options: How.
+        progress: Who is told.
+        save: Called with a checkpoint at the start, after each epoch and when interrupted.
+        record: Called with each epoch's line of `metrics.jsonl`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: TrainingData,
+        options: TrainOptions,
+        progress: Progress,
+        save: Callable[[Checkpoint], None],
+        record: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self.model = model
+        self.data = data
+        self.options = options
+        self.progress = progress
+        self._save = save
+        self._record = record
+        self._optimisers = Optimisers(model.players(), options)
+        self._average = Average(model, options.ema) if options.ema is not None else None
+        self._at = _Counters()
+        self._sums: dict[str, Tensor] = {}
+        self._best: dict[str, Tensor] = {}
+        self._device = next(iter(model.parameters())).device
+        self._budget = parse_duration(options.budget) if options.budget else math.inf
+        # Sums over an epoch; Apple's GPUs have no double precision.
+        self._precision = torch.float32 if self._device.type == "mps" else torch.float64
+        # Reading a loss makes a GPU wait, and costs a CPU nothing.
+        self._check_every = 1 if self._device.type == "cpu" else 50
+
+    @property
+    def total_steps(self) -> int:
+        """Steps in all epochs."""
+        return self.options.epochs * len(self.data.train)
+
+    def present_step(self) -> Step:
+        """Return where the run is, for schedules; with a budget, time counts as well as steps."""
+        share = max(self._at.count / self.total_steps, min(1.0, self._at.seconds / self._budget))
+        return Step.of(self._at.count, self._at.count / len(self.data.train), share, self._device)
+
+    def fit(self) -> Outcome:
+        """Train to the end, or until time or patience runs out.
+
+        Raises:
+            Diverged: If a term is no longer finite; the last checkpoint holds the last good weights.
+            KeyboardInterrupt: If interrupted, once the step is done and a checkpoint saved.
+        """
+        self.progress.start(self.options.epochs, len(self.data.train), self._at.count)
+        try:
+            with Interruption() as interruption:
+                self._fit_epochs(interruption)
+        finally:
+            self.progress.stop()
+        self._finish()
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """Return how the run stands."""
+        at = self._at
+        speed = statistics.median(at.speeds) if at.speeds else 0.0
+        return Outcome(at.reason or "finished", at.count / len(self.data.train), at.count, at.seconds, speed)
+
+    def start(self) -> None:
+        """Let the model's parts start from data, and save the first checkpoint."""
+        with torch.no_grad():
+            self.model.prepare(next(self.data.train.shuffled(0)))
+        self._save(self.checkpoint())
+
+    def _fit_epochs(self, interruption: Interruption) -> None:
+        self._at.reason = ""
+        while self._at.epoch < self.options.epochs and not self._at.reason:
+            self._fit_epoch(interruption)
+            if self._at.position >= len(self.data.train):
+                self._end_epoch()
+        self._at.reason = self._at.reason or "finished"
+        self._save(self.checkpoint())
+
+    def _fit_epoch(self, interruption: Interruption) -> None:
+        self.model.train()
+        mark = time.perf_counter()
+        for batch in self.data.train.shuffled(self._at.epoch, self._at.position):
+            self._add(self._train_step(batch), len(batch.index))
+            self._at.position += 1
+            self._at.count += 1
+            if self._at.position == len(self.data.train):
+                _wait_for(self._device)
+            mark = self._clock(mark)
+            self.progress.step(self._at.count, self._at.epoch + 1, self._speed())
+            if interruption.asked:
+                self._save(self.checkpoint())
+                raise KeyboardInterrupt
+            if self._at.seconds >= self._budget:
+                self._at.reason = "budget"
+                return
+
+    def _clock(self, mark: float) -> float:
+        """Count the time since `mark`, and return the new mark."""
+        now = time.perf_counter()
+        self._at.seconds += now - mark
+        self._at.epoch_seconds += now - mark
+        return now
+
+    def _train_step(self, batch: Batch) -> Terms:
+        step = self.present_step()
+        terms = self.model.loss(batch, step)
+        if self._at.count % self._check_every == 0 and not math.isfinite(float(terms.loss.detach())):
+            self._give_up(terms, batch, step)
+        self._optimisers.step(terms, self._at.count, float(at_step(self.options.lr, step)))
+        if self._average is not None:
+            self._average.update(self._at.count)
+        return terms
+
+    def _speed(self) -> float:
+        images = min(self._at.position * self.data.train.batch_size, len(self.data.train.split))
+        return images / self._at.epoch_seconds if self._at.epoch_seconds else 0.0
+
+    def _add(self, terms: Terms, images: int) -> None:
+        for name, value in {"loss": terms.loss, **terms.logs, **terms.adversaries}.items():
+            share = images * value.detach().to(self._precision)
+            self._sums[name] = self._sums[name] + share if name in self._sums else share
+
+    def _end_epoch(self) -> None:
+        at = self._at
+        images = len(self.data.train.split)
+        speed = self._speed()
+        at.speeds.append(speed)
+        train = {name: float(total) / images for name, total in self._sums.items()}
+        if not all(math.isfinite(value) for value in train.values()):
+            raise Diverged(f"epoch {at.epoch + 1}: {_first_bad(train)} is not finite")
+        step = self.present_step()
+        record = {
+            "epoch": at.epoch + 1,
+            "steps": at.count,
+            "lr": float(at_step(self.options.lr, step)),
+            "seconds": round(at.epoch_seconds, 3),
+            "images_per_second": round(speed, 1),
+            "train": train,
+        }
+        at.epoch, at.position, at.epoch_seconds, self._sums = at.epoch + 1, 0, 0.0, {}
+        if self.data.validation is not None:
+            record["validation"] = self.validate(self.data.validation, step)
+            self._watch(self.data.validation)
+        self._record(record)
+        self._save(self.checkpoint())
+        self.progress.epoch(record)
+
+    def validate(self, feed: Feed, step: Step) -> dict[str, float]:
+        """Return the mean of each term over a feed, in eval mode; draws nothing from the run's generator."""
+        sums: dict[str, float] = {}
+        with isolated(self.options.seed + 1), torch.no_grad(), _evaluating(self.model, self._average):
+            for batch in feed.in_order():
+                terms = self.model.loss(batch, step)
+                for name, value in {"loss": terms.loss, **terms.logs}.items():
+                    sums[name] = sums.get(name, 0.0) + float(value) * len(batch.index)
+        return {name: total / len(feed.split) for name, total in sums.items()}
+
+    def _watch(self, feed: Feed) -> None:
+        """Keep the best weights by the objective at the end of all schedules, so that warm-ups cannot mislead."""
+        if self.options.patience is None:
+            return
+        end = Step.of(self.total_steps, self.options.epochs, 1.0, self._device)
+        objective = self.validate(feed, end)["loss"]
+        if objective < self._at.best:
+            self._at.best, self._at.waited = objective, 0
+            with _evaluating(self.model, self._average):
+                self._best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        else:
+            self._at.waited += 1
+        if self._at.waited >= self.options.patience:
+            self._at.reason = "patience"
+
+    def _finish(self) -> None:
+        if self._best:
+            self.model.load_state_dict(self._best)
+        elif self._average is not None:
+            self._average.swap()
+        self.model.eval()
+
+    def _give_up(self, terms: Terms, batch: Batch, step: Step) -> None:
+        name, value = bad_term(terms)
+        where = bad_tensor(self.model, batch, step)
+        raise Diverged(
+            f"diverged at step {self._at.count} (epoch {self._at.epoch + 1}): {name} became {value}; first bad "
+            f"tensor: {where}; try a lower --lr, or --clip 1"
+        )
+
+    def checkpoint(self) -> Checkpoint:
+        """Return everything that is needed to go on from here."""
+        optimiser, numbers = self._optimisers.state()
+        groups = {
+            "model": self.model.state_dict(),
+            "optimiser": optimiser,
+            "average": self._average.state() if self._average is not None else {},
+            "best": self._best,
+            "sums": self._sums,
+            "random": random_state(self._device),
+        }
+        tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
+        facts = {
+            **vars(self._at),
+            "best": None if math.isinf(self._at.best) else self._at.best,
+            "numbers": numbers,
+            "threads": torch.get_num_threads(),
+        }
+        return Checkpoint(tensors, facts)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a checkpoint.
+
+        Raises:
+            ZooError: If it belongs to another model.
+        """
+        try:
+            self.model.load_state_dict(checkpoint.under("model"))
+        except RuntimeError:
+            raise ZooError("the checkpoint belongs to another model; its weights do not fit this run's") from None
+        facts = dict(checkpoint.facts)
+        self._optimisers.restore(checkpoint.under("optimiser"), facts.pop("numbers"))
+        if self._average is not None:
+            self._average.restore(checkpoint.under("average"))
+        self._best = checkpoint.under("best")
+        self._sums = checkpoint.under("sums")
+        set_random_state(checkpoint.under("random"), self._device)
+        torch.set_num_threads(facts.pop("threads"))
+        facts["best"] = math.inf if facts["best"] is None else facts["best"]
+        self._at = _Counters(**facts)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _first_bad(values: Mapping[str, float]) -> str:
+    return next(name for name, value in values.items() if not math.isfinite(value))
+
+
+class _evaluating:
+    """Eval mode and averaged weights inside a `with`, training mode and live weights after it."""
+
+    def __init__(self, model: Model, average: Average | None) -> None:
+        self.model = model
+        self.average = average
+
+    def __enter__(self) -> None:
+        self.model.eval()
+        if self.average is not None:
+            self.average.swap()
+
+    def __exit__(self, *error: object) -> None:
+        if self.average is not None:
+            self.average.swap()
+        self.model.train()
