@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["evaluation_batches", "open_images", "resume", "run_training"]
+__all__ = ["open_or_fall_back", "resume", "run_training"]
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +16,13 @@ import torch
 from zoo.assembly import build_model
 from zoo.data.cache import DataUnavailable
 from zoo.data.images import ImageSet, Split
-from zoo.data.load import load_images
 from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
+from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import Diverged, ZooError
-from zoo.evaluation.metrics import Scores, score
-from zoo.interfaces import Batch, Model, Step
+from zoo.evaluation.blocks import BLOCK, evaluate_model, figure_batches
+from zoo.interfaces import Model, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import model_card
 from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -31,7 +31,6 @@ from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
 from zoo.runs.loading import metadata_of, options_from, place, save_model
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
-from zoo.specs import import_reference
 from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
 from zoo.training.progress import Progress
@@ -39,18 +38,6 @@ from zoo.training.randomness import isolated
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
-EVALUATION_BLOCK = 500
-
-
-def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet:
-    """Read the data set that `--data` names.
-
-    Raises:
-        ZooError: If there is no such set, or it cannot be read.
-    """
-    name, colon, argument = data.partition(":")
-    spec = registry.datasets.find(name).item
-    return load_images(import_reference(spec.load), argument if colon else None, options)
 
 
 def open_or_fall_back(registry: Registry, settings: Settings, progress: Progress) -> tuple[Settings, ImageSet]:
@@ -101,7 +88,7 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
     feed = Feed(images, _on(train, device), options, training.batch_size, training.seed)
     validation = None
     if held is not None:
-        validation = Feed(images, _on(held, device), options, EVALUATION_BLOCK, training.seed)
+        validation = Feed(images, _on(held, device), options, BLOCK, training.seed)
     return _Job(registry, settings, images, place(model, device), TrainingData(feed, validation), device)
 
 
@@ -270,31 +257,6 @@ def _metadata(job: _Job, trainer: Trainer, outcome: Outcome, reason: str) -> dic
 def count_parameters(model: Model) -> int:
     """Return the number of trained values."""
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def evaluation_batches(images: ImageSet, options: DataOptions, device: torch.device) -> Feed:
-    """Return the test images in blocks of a fixed size."""
-    return Feed(images, images.test, replace(options, augment="none"), EVALUATION_BLOCK, 0)
-
-
-def evaluate_model(
-    model: Model, images: ImageSet, options: DataOptions, step: Step, device: torch.device, seed: int
-) -> Scores:
-    """Score a model on the test images."""
-    feed = evaluation_batches(images, options, device)
-    return score(model, (to_device(batch, device) for batch in feed.in_order()), step, seed)
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """Return a batch on a device."""
-    return Batch(batch.x.to(device), {k: v.to(device) for k, v in batch.y.items()}, batch.index)
-
-
-def figure_batches(images: ImageSet, options: DataOptions, device: torch.device, count: int) -> Sequence[Batch]:
-    """Return the first test images, for figures."""
-    feed = evaluation_batches(replace(images, test=images.test[:count]), options, device)
-    with isolated(0):
-        return [to_device(batch, device) for batch in feed.in_order()]
 
 
 def _report(job: _Job, run: Run, step: Step, outcome: Outcome, command: str) -> None:

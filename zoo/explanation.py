@@ -75,8 +75,10 @@ def _meaning(settings: Settings, likelihood: str | None, beta: float | None, pix
             f"A latent is worth keeping while it saves more than beta / 2 = {variance:g} of squared error per image.",
         ]
     elif beta is not None and beta != 1:
-        lines.append(f"With beta {beta:g} the objective is no likelihood bound: a nat of rate costs as much as "
-                     f"{beta:g} nats of distortion. The elbo is reported beside it.")
+        lines.append(
+            f"With beta {beta:g} the objective is no likelihood bound: a nat of rate costs as much as "
+            f"{beta:g} nats of distortion. The elbo is reported beside it."
+        )
     elif beta is not None:
         lines.append("With beta 1 the objective is minus the evidence lower bound.")
     if likelihood == "bernoulli" and settings.data_options.binarize == "none":

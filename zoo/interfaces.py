@@ -1,9 +1,9 @@
 """The interfaces: every part returns a distribution, a loss reads them, a model composes them.
 
-    Encoder   x (B, C, H, W)  ->  q(z|x)   batch (B,), event latent shape
-    Decoder   z (B, *latent)  ->  p(x|z)   batch (B,), event (C, H, W)
-    Prior     ()              ->  p(z)     batch (),   event latent shape
-    Loss      model, batch, step  ->  Terms, in nats per image
+Encoder   x (B, C, H, W)  ->  q(z|x)   batch (B,), event latent shape
+Decoder   z (B, *latent)  ->  p(x|z)   batch (B,), event (C, H, W)
+Prior     ()              ->  p(z)     batch (),   event latent shape
+Loss      model, batch, step  ->  Terms, in nats per image
 """
 
 from __future__ import annotations
@@ -200,6 +200,11 @@ class Network(Part):
 
     out_shape: tuple[int, ...]
 
+    @property
+    def out_size(self) -> int:
+        """The number of values in one output."""
+        return math.prod(self.out_shape)
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map `(N, *in)` to `(N, *out_shape)`."""
@@ -229,6 +234,11 @@ class Posterior(Part):
     """
 
     latent_shape: tuple[int, ...]
+
+    @property
+    def latent_size(self) -> int:
+        """The number of values in one latent."""
+        return math.prod(self.latent_shape)
 
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution:

@@ -88,9 +88,11 @@ def discover(*, third_party: bool = True, files: Iterable[Path] = (), strict: bo
     disabled = {name.strip() for name in os.environ.get("ZOO_DISABLE", "").split(",")}
     for point in _entry_points():
         source = _source(point)
-        if not source.ours and (not third_party or "*" in disabled):
-            plugins.disabled.append(source)
-        elif disabled & {source.plugin, source.distribution, f"{source.distribution}:{source.plugin}"}:
+        if (not source.ours and (not third_party or "*" in disabled)) or disabled & {
+            source.plugin,
+            source.distribution,
+            f"{source.distribution}:{source.plugin}",
+        }:
             plugins.disabled.append(source)
         else:
             _load(plugins, source, point.load, strict)
@@ -197,4 +199,3 @@ def _read_tables(result: Any) -> dict[str, Any]:
         raise TypeError(f"zoo_registry gave {type(result).__name__}, not a path or a mapping")
     with result.open("rb") as file:
         return tomllib.load(file)
-

@@ -14,7 +14,7 @@ import zoo
 from zoo.catalogue import OURS, Catalogue, Entry, Source
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.plugins import Fault, Plugin, Plugins, discover
-from zoo.specs import CompositionSpec, DatasetSpec, PartSpec, Role
+from zoo.specs import CompositionSpec, DatasetSpec, PartSpec
 
 USER_FILE = "zoo.toml"
 _TEXTS = ("summary", "family", "paper", "plugin", "extends", "equation", "page")

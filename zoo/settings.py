@@ -167,9 +167,7 @@ def resolve(registry: Registry, name: str, layers: Sequence[Layer] = ()) -> Sett
     )
 
 
-def _collect(
-    registry: Registry, model: ModelSpec, sources: Sequence[Layer]
-) -> tuple[dict[str, str], dict[str, Any]]:
+def _collect(registry: Registry, model: ModelSpec, sources: Sequence[Layer]) -> tuple[dict[str, str], dict[str, Any]]:
     """Gather the part of each role, and the other values by their one meaning."""
     roles = {role.name: role for role in registry.composition(model.composition).roles}
     parts = {name: role.default for name, role in roles.items() if role.default is not None}
@@ -186,7 +184,7 @@ def _collect(
         # An option meant for a part that has since been swapped goes, unless the new part has it too.
         values = {key: value for key, value in values.items() if "." not in key or key in vocabulary.fields}
         values |= {vocabulary.find(key, source.origin): v for key, v in named.items() if key not in roles}
-    return parts, values
+    return {role: parts[role] for role in roles}, values
 
 
 def _build(cls: type[Options], role: str, values: Mapping[str, Any]) -> Options:

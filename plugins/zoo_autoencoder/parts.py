@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["DeltaPosterior", "MseLikelihood", "Reconstruction"]
 
-import math
 from typing import final
 
 import torch
@@ -22,7 +21,7 @@ class DeltaPosterior(Posterior):
     def __init__(self, options: DeltaOptions, site: Site) -> None:
         super().__init__()
         self.latent_shape = (options.latent_dim,)
-        self.layer = nn.Linear(math.prod(site.part("encoder", Network).out_shape), options.latent_dim)
+        self.layer = nn.Linear(site.part("encoder", Network).out_size, options.latent_dim)
 
     def forward(self, features: Tensor) -> Distribution:
         return Delta(self.layer(features.flatten(1)))

@@ -51,7 +51,7 @@ class ConvDecoder(Network):
         self.out_shape = (values, h, w)
         sizes = _sizes(options, (h, w))[::-1]
         first = (options.channels[-1], *sizes[0])
-        latent = math.prod(site.part("posterior", Posterior).latent_shape)
+        latent = site.part("posterior", Posterior).latent_size
         dense = dense_stack([latent, *options.hidden[::-1], math.prod(first)], options.activation, options.norm)
         layers: list[nn.Module] = []
         steps = list(zip(pairwise((*options.channels[::-1], values)), pairwise(sizes), strict=True))
@@ -98,5 +98,5 @@ def _transposed(
 ) -> nn.Module:
     """A transposed convolution from one size to exactly another, of which `small` is the convolution's."""
     pad, kernel, stride = _padding(options), options.kernel, options.stride
-    missing = tuple(b - ((a - 1) * stride - 2 * pad + kernel) for a, b in zip(small, large, strict=True))
-    return nn.ConvTranspose2d(c_in, c_out, kernel, stride, pad, output_padding=missing, bias=bias)
+    rows, columns = (b - ((a - 1) * stride - 2 * pad + kernel) for a, b in zip(small, large, strict=True))
+    return nn.ConvTranspose2d(c_in, c_out, kernel, stride, pad, output_padding=(rows, columns), bias=bias)

@@ -71,7 +71,7 @@ class LinearDecoder(Network):
 
 
 def _latent_size(site: Site) -> int:
-    return math.prod(site.part("posterior", Posterior).latent_shape)
+    return site.part("posterior", Posterior).latent_size
 
 
 def _image_values(site: Site) -> tuple[int, int, int]:

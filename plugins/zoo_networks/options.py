@@ -19,7 +19,9 @@ class ConvOptions(Options):
     channels: tuple[int, ...] = option((32, 64), "Channels of each convolution, from the image inwards.", min=1)
     kernel: int = option(4, "Side of the kernels.", min=1, max=15)
     stride: int = option(2, "Stride of each convolution.", min=1, max=8)
-    hidden: tuple[int, ...] = option((), "Sizes of fully connected layers between the convolutions and the code.", min=1)
+    hidden: tuple[int, ...] = option(
+        (), "Sizes of fully connected layers between the convolutions and the code.", min=1
+    )
     norm: Literal["batch", "group", "none"] = option("batch", "Normalisation after each layer.")
     activation: Activation = option("relu", "Activation after each layer.")
 

@@ -60,6 +60,7 @@ class GaussianLikelihood(Likelihood):
 
     values_per_pixel = 1
     logvar: Tensor
+    variance: Tensor
 
     def __init__(self, options: GaussianOptions, site: Site) -> None:
         super().__init__()
@@ -87,6 +88,7 @@ class LaplaceLikelihood(Likelihood):
     """A Laplace density for each pixel with one fixed scale, event `(C, H, W)`."""
 
     values_per_pixel = 1
+    scale: Tensor
 
     def __init__(self, options: LaplaceOptions, site: Site) -> None:
         super().__init__()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["BetaPosterior", "GammaPosterior", "LaplacePosterior", "NormalPosterior"]
 
-import math
 from typing import final
 
 import torch
@@ -19,7 +18,7 @@ _SMALLEST = 1e-4
 
 
 def _pair(options: LatentOptions, site: Site) -> nn.Linear:
-    return nn.Linear(math.prod(site.part("encoder", Network).out_shape), 2 * options.latent_dim)
+    return nn.Linear(site.part("encoder", Network).out_size, 2 * options.latent_dim)
 
 
 @final

@@ -29,7 +29,9 @@ def list_models(ctx: click.Context, family: str | None, as_json: bool) -> None:
     entries = list(ctx.obj.registry.models.entries())
     families = {entry.item.family for entry in entries}
     if family is not None and family not in families:
-        raise ZooError(f"unknown family '{family}'{did_you_mean(family, families)} (there are {', '.join(sorted(families))})")
+        raise ZooError(
+            f"unknown family '{family}'{did_you_mean(family, families)} (there are {', '.join(sorted(families))})"
+        )
     rows: list[dict[str, str]] = [
         {
             "name": entry.name,

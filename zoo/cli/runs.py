@@ -18,7 +18,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 
 
 @click.group(invoke_without_command=True)
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where to look.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where to look."
+)
 @_JSON
 @click.pass_context
 def runs(ctx: click.Context, folder: Path, as_json: bool) -> None:
@@ -44,7 +46,9 @@ def _row(run: Run) -> dict[str, Any]:
         row["state"] = run.metadata["outcome"]["reason"] if run.finished else f"{len(run.records())} epochs, unfinished"
     except ZooError as error:
         row |= {"model": None, "data": None, "state": f"damaged: {error}"}
-    return {key: row.get(key) or "" if key != "bytes" else row[key] for key in ("run", "model", "data", "state", "bytes")}
+    return {
+        key: row.get(key) or "" if key != "bytes" else row[key] for key in ("run", "model", "data", "state", "bytes")
+    }
 
 
 def _bytes(path: Path) -> int:

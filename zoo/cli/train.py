@@ -51,7 +51,9 @@ class ModelCommand(click.Command):
         settings = resolve(registry, name, [*_config_layers(args), layer])
         spec = settings.model
         vocabulary = Vocabulary(registry, spec.composition, spec.parts)
-        roles = [_role_flag(registry, role.kind, role.name, spec.parts[role.name]) for role in vocabulary.roles.values()]
+        roles = [
+            _role_flag(registry, role.kind, role.name, spec.parts[role.name]) for role in vocabulary.roles.values()
+        ]
         return [*training_flags(settings), *roles, *model_flags(settings, vocabulary)]
 
     def _model_among(self, registry: Registry, args: list[str]) -> str | None:
@@ -116,7 +118,9 @@ def flag_values(ctx: click.Context) -> dict[str, Any]:
 @click.option("--data", metavar="NAME", help="Data set, or folder:PATH or npz:FILE.  [default: mnist]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<model>-<data>-<N>]")
 @click.option("--config", type=click.Path(path_type=Path), help="Take settings from a run's config.toml.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; takes --epochs alone.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; takes --epochs alone."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def train(
@@ -146,7 +150,9 @@ def train(
     values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
     if resume is not None:
         named = [flag for flag, given in (("MODEL", model), ("--out", out), ("--config", config)) if given is not None]
-        return _resume(ctx.obj.registry, resume, [*named, *(f"--{key}" for key in values if key != "epochs")], values, as_json)
+        return _resume(
+            ctx.obj.registry, resume, [*named, *(f"--{key}" for key in values if key != "epochs")], values, as_json
+        )
     name, layers = _name_and_layers(model, config, values)
     settings = resolve(ctx.obj.registry, name, layers)
     say(f"training {name}{_in_words(settings)}")

@@ -68,7 +68,9 @@ def _save_arrays(path: Path, **arrays: Any) -> None:
 @click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="How many images.")
 @click.option("--mean", type=float, help="Draw codes from a normal of this mean instead of the prior.")
 @click.option("--std", type=click.FloatRange(0, min_open=True), help="And of this standard deviation.")
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), default=1.0, help="Multiplies the prior's spread.")
+@click.option(
+    "--temperature", type=click.FloatRange(0, min_open=True), default=1.0, help="Multiplies the prior's spread."
+)
 @_SEED
 @_DEVICE
 @_OUT
@@ -116,7 +118,7 @@ def _first(images: ImageSet, options: DataOptions, count: int, *, own: bool) -> 
 
     import torch
 
-    from zoo.experiment import figure_batches
+    from zoo.evaluation.blocks import figure_batches
 
     if own:
         joined = type(images.test)(torch.cat([images.train.x, images.test.x]), {})
@@ -159,9 +161,7 @@ def reconstruct(
     model = _model(ctx, opened)
     if not isinstance(model, Reconstructs):
         raise ZooError(f"{run} cannot reconstruct: a {opened.metadata['model']} encodes nothing")
-    images, options = _images(
-        ctx, opened, data, image_size=image_size, colour=colour, crop=crop, skip_bad=skip_bad
-    )
+    images, options = _images(ctx, opened, data, image_size=image_size, colour=colour, crop=crop, skip_bad=skip_bad)
     x = _first(images, options, count, own=_is_own(data))
     decoded = model.reconstruct(x)
     if path.suffix == ".npz":
@@ -241,16 +241,14 @@ def embed(
 
     import torch
 
-    from zoo.experiment import figure_batches
+    from zoo.evaluation.blocks import figure_batches
     from zoo.figures.gallery import codes, draw_latent
     from zoo.interfaces import Embeds
 
     model = _model(ctx, opened)
     if not isinstance(model, Embeds):
         raise ZooError(f"{run} has no codes: a {opened.metadata['model']} has no encoder")
-    images, options = _images(
-        ctx, opened, data, image_size=image_size, colour=colour, crop=crop, skip_bad=skip_bad
-    )
+    images, options = _images(ctx, opened, data, image_size=image_size, colour=colour, crop=crop, skip_bad=skip_bad)
     if split == "train":
         images = replace(images, test=images.train)
     batches = figure_batches(images, options, torch.device("cpu"), len(images.test))
@@ -271,9 +269,7 @@ def embed(
 @_DEVICE
 @_JSON
 @click.pass_context
-def evaluate(
-    ctx: click.Context, run: str, data: str | None, seed: int | None, device: str, as_json: bool
-) -> None:
+def evaluate(ctx: click.Context, run: str, data: str | None, seed: int | None, device: str, as_json: bool) -> None:
     """Score a run on the test images, and write the scores into it."""
     opened = _open(run)
     from zoo.evaluation.runs import evaluate_run

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -167,9 +167,7 @@ def _row_of_run(registry: Registry, name: str, run: Run) -> Row:
     return Row(name, (run,), {key: scores.get(key) for key in COLUMNS})
 
 
-def _row_of_model(
-    registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress
-) -> Row:
+def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress) -> Row:
     runs: list[Run] = []
     first = settings.training.seed
     for seed in range(first, first + seeds):
@@ -185,14 +183,19 @@ def _row_of_model(
     return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None)
 
 
-def _mean(scores: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    found = {key: [score.get(key) for score in scores] for key in COLUMNS}
-    return {key: None if None in values else statistics.fmean(values) for key, values in found.items()}
+def _mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    found = _columns(scores)
+    return {key: statistics.fmean(found[key]) if key in found else None for key in COLUMNS}
 
 
-def _spread(scores: Sequence[dict[str, Any]]) -> dict[str, float]:
-    found = {key: [score.get(key) for score in scores] for key in COLUMNS}
-    return {key: statistics.stdev(values) for key, values in found.items() if None not in values}
+def _spread(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    return {key: statistics.stdev(values) for key, values in _columns(scores).items()}
+
+
+def _columns(scores: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return the values of each score that every run has."""
+    found = {key: [score[key] for score in scores if score.get(key) is not None] for key in COLUMNS}
+    return {key: values for key, values in found.items() if len(values) == len(scores)}
 
 
 def _draw(registry: Registry, rows: Sequence[Row], path: Path, data: str) -> Path | None:

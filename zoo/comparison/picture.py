@@ -11,7 +11,7 @@ import torch
 
 from zoo.data.images import ImageSet
 from zoo.data.options import DataOptions
-from zoo.experiment import figure_batches
+from zoo.evaluation.blocks import figure_batches
 from zoo.figures.compare import ComparisonColumn, save_comparison
 from zoo.figures.gallery import codes
 from zoo.figures.projection import project

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["ROLES", "Autoencoder", "HeadedDecoder", "HeadedEncoder"]
+__all__ = ["Autoencoder", "HeadedDecoder", "HeadedEncoder"]
 
 from collections.abc import Mapping
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.distributions import Distribution, Normal, fits
 from zoo.errors import ZooError

@@ -31,7 +31,7 @@ class Normal(Factorised):
 
     loc: Tensor
     scale: Tensor
-    event_ndim: int = 1  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 1
 
     @property
     def mean(self) -> Tensor:
@@ -49,9 +49,10 @@ class Normal(Factorised):
 
     def kl_to(self, other: Distribution) -> Tensor | None:
         if isinstance(other, Normal):
-            ratio = (self.scale / other.scale) ** 2
-            shift = ((self.loc - other.loc) / other.scale) ** 2
-            return 0.5 * (ratio + shift - 1 - ratio.log())
+            # The logarithm of the ratio, not of its square, which rounds to 0 long before.
+            ratio = self.scale / other.scale
+            shift = (self.loc - other.loc) / other.scale
+            return 0.5 * (ratio**2 + shift**2 - 1) - ratio.log()
         if isinstance(other, Laplace):
             entropy = 0.5 * (1 + LOG_TWO_PI) + self.scale.log()
             return _mean_distance(self, other.loc) / other.scale + (2 * other.scale).log() - entropy
@@ -80,7 +81,7 @@ class Laplace(Factorised):
 
     loc: Tensor
     scale: Tensor
-    event_ndim: int = 1  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 1
 
     @property
     def mean(self) -> Tensor:
@@ -126,7 +127,7 @@ class Delta(Factorised):
     """
 
     loc: Tensor
-    event_ndim: int = 1  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 1
 
     has_density: ClassVar[bool] = False
 

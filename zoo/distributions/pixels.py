@@ -27,7 +27,7 @@ class SquaredError(Factorised):
     """
 
     loc: Tensor
-    event_ndim: int = 3  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 3
 
     normalised: ClassVar[bool] = False
 
@@ -67,7 +67,7 @@ class OptimalNormal(Factorised):
     loc: Tensor
     variance: Tensor
     momentum: float = 0.01
-    event_ndim: int = 3  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 3
 
     @property
     def mean(self) -> Tensor:
@@ -100,7 +100,7 @@ class Bernoulli(Factorised):
     """
 
     logits: Tensor
-    event_ndim: int = 3  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 3
 
     support: ClassVar[Support] = "binary"
 
@@ -132,7 +132,7 @@ class ContinuousBernoulli(Factorised):
     """
 
     logits: Tensor
-    event_ndim: int = 3  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 3
 
     support: ClassVar[Support] = "unit-interval"
 
@@ -141,14 +141,18 @@ class ContinuousBernoulli(Factorised):
         """With u = logits: 1 / (1 - exp(-u)) - 1 / u, whose limit at 0 is one half."""
         u, near = self._away_from_zero()
         series = 0.5 + self.logits / 12 - self.logits**3 / 720
-        return torch.where(near, series, 1 / -torch.expm1(-u) - 1 / u)
+        # By the sign that cannot overflow: the mean at -u is one minus that at u.
+        positive = 1 / -torch.expm1(-u.abs()) - 1 / u.abs()
+        return torch.where(near, series, torch.where(u > 0, positive, 1 - positive))
 
     def rsample(self, shape: tuple[int, ...] = ()) -> Tensor:
-        full = torch.rand((*shape, *self.logits.shape), dtype=self.logits.dtype, device=self.logits.device)
+        y = torch.rand((*shape, *self.logits.shape), dtype=self.logits.dtype, device=self.logits.device)
         u, near = self._away_from_zero()
         # The inverse of its distribution function, log(1 + y (e^u - 1)) / u, by the sign that cannot overflow.
-        positive = 1 + torch.log(full + (1 - full) * torch.exp(-u.abs())) / u.abs()
-        return torch.where(near, full, torch.where(u > 0, positive, 1 - positive)).clamp(0, 1)
+        share = torch.where(u > 0, y, 1 - y)
+        positive = 1 + torch.log(share + (1 - share) * torch.exp(-u.abs())) / u.abs()
+        series = y + y * (1 - y) * (self.logits / 2 + (1 - 2 * y) * self.logits**2 / 6)
+        return torch.where(near, series, torch.where(u > 0, positive, 1 - positive)).clamp(0, 1)
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return value * self.logits - F.softplus(self.logits) + self._log_normaliser()

@@ -31,7 +31,7 @@ class Gamma(Factorised):
 
     concentration: Tensor
     rate: Tensor
-    event_ndim: int = 1  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 1
 
     support: ClassVar[Support] = "positive"
 
@@ -82,7 +82,7 @@ class Beta(Factorised):
 
     a: Tensor
     b: Tensor
-    event_ndim: int = 1  # type: ignore[misc]  # a field implements the abstract property
+    event_ndim: int = 1
 
     support: ClassVar[Support] = "unit-interval"
 

@@ -1,13 +1,13 @@
 """Scores of a model on images: each name means one thing, in logs, tables and files.
 
-    mse           squared error per pixel, at the posterior mean
-    sse           expected squared error per image over posterior samples
-    distortion    expected -log p(x|z), as the loss counts it, in nats per image
-    rate          KL(q(z|x) || p(z)), in nats per image
-    objective     what is minimised, schedules at their present value, in nats per image
-    elbo          -(distortion + rate) of the normalised model, in nats per image
-    active_units  latents whose posterior mean varies over the data by more than 0.01
-    kl_per_unit   the rate of each latent, in nats
+mse           squared error per pixel, at the posterior mean
+sse           expected squared error per image over posterior samples
+distortion    expected -log p(x|z), as the loss counts it, in nats per image
+rate          KL(q(z|x) || p(z)), in nats per image
+objective     what is minimised, schedules at their present value, in nats per image
+elbo          -(distortion + rate) of the normalised model, in nats per image
+active_units  latents whose posterior mean varies over the data by more than 0.01
+kl_per_unit   the rate of each latent, in nats
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from typing import Any
 
 from zoo.data.images import ImageSet
 from zoo.data.options import DataOptions
+from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import ZooError
-from zoo.experiment import evaluate_model, open_images
+from zoo.evaluation.blocks import evaluate_model
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.folder import Run
@@ -44,7 +45,9 @@ def images_for(
         c, h, w = wanted
         hint = f"; add --image-size {h}" if h == w and images.shape[1:] != (h, w) else ""
         colour = f"; add --colour {'grey' if c == 1 else 'rgb'}" if images.shape[0] != c else ""
-        raise ZooError(f"{run.path} takes images of {_words(wanted)}, {images.name} has {_words(images.shape)}{hint}{colour}")
+        raise ZooError(
+            f"{run.path} takes images of {_words(wanted)}, {images.name} has {_words(images.shape)}{hint}{colour}"
+        )
     return images, reading
 
 

@@ -75,8 +75,8 @@ def draw_latent(path: Path, model: Embeds, batches: Sequence[Batch], title: str,
     if labels is not None and labels.ndim > 1:
         labels = None
     z = codes(model, batches)
-    # The map's own title tells which projection it is.
-    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label")
+    heading = f"{title}: latent space"
+    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label", title=heading)
 
 
 def _draw_decoded(folder: Path, model: DecodesLatents, z: Tensor, scores: Mapping[str, Any], title: str) -> None:

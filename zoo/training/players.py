@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Optimisers"]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,8 +16,16 @@ from zoo.interfaces import Player, Terms
 from zoo.training.options import TrainOptions
 
 # Those that have a fused kernel, which does a step in one pass over memory.
-_FUSED = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-_PLAIN = {"adamax": torch.optim.Adamax, "nadam": torch.optim.NAdam, "rmsprop": torch.optim.RMSprop}
+_FUSED: dict[str, Callable[..., Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+_PLAIN: dict[str, Callable[..., Optimizer]] = {
+    "adamax": torch.optim.Adamax,
+    "nadam": torch.optim.NAdam,
+    "rmsprop": torch.optim.RMSprop,
+}
 
 
 class Optimisers:

@@ -14,7 +14,7 @@ from torch import Tensor
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
     """Draw from generators at a seed inside the `with`, and leave them as they were after it."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]  # torch's
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield

@@ -1,0 +1,22 @@
+"""From what `--data` names to images."""
+
+from __future__ import annotations
+
+__all__ = ["open_images"]
+
+from zoo.data.images import ImageSet
+from zoo.data.load import load_images
+from zoo.data.options import DataOptions
+from zoo.registry import Registry
+from zoo.specs import import_reference
+
+
+def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet:
+    """Read the data set that `--data` names: `mnist`, `folder:PATH`, or one of a plugin's.
+
+    Raises:
+        ZooError: If there is no such set, or it cannot be read.
+    """
+    name, colon, argument = data.partition(":")
+    spec = registry.datasets.find(name).item
+    return load_images(import_reference(spec.load), argument if colon else None, options)
