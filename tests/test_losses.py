@@ -11,11 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+import zoo
+from zoo import Batch, LatentModel, Likelihood, Loss, Options, Site, Step, Terms, ZooError, at_step
+from zoo.distributions import Delta, Distribution, Factorised, Normal, SquaredError, kl
+from zoo.evaluation.metrics import score
+from zoo.options import Scheduled
+from zoo.schedules import Schedule, parse_schedule
 from zoo_autoencoder.options import MseOptions
 from zoo_autoencoder.parts import MseLikelihood, Reconstruction
 from zoo_beta_vae.capacity import Capacity
 from zoo_beta_vae.options import CapacityOptions, TotalCorrelationOptions
-from zoo_beta_vae.total_correlation import TotalCorrelation, decompose
+from zoo_beta_vae.total_correlation import TotalCorrelation, _log_weights, decompose
 from zoo_vae.likelihoods import (
     BernoulliLikelihood,
     ContinuousBernoulliLikelihood,
@@ -24,13 +31,6 @@ from zoo_vae.likelihoods import (
 )
 from zoo_vae.losses import Elbo
 from zoo_vae.options import ElboOptions, GaussianOptions, LaplaceOptions
-
-import zoo
-from zoo import Batch, LatentModel, Likelihood, Loss, Options, Site, Step, Terms, ZooError, at_step
-from zoo.distributions import Delta, Distribution, Factorised, Normal, SquaredError, kl
-from zoo.evaluation.metrics import score
-from zoo.options import Scheduled
-from zoo.schedules import Schedule, parse_schedule
 
 SITE = Site((1, 2, 3), 100, {})
 START = Step.of(0, 0, 0)
@@ -44,7 +44,7 @@ def seeded() -> Iterator[None]:
 
 
 def close(found: Tensor, wanted: Tensor | float, tolerance: float = 1e-9) -> None:
-    torch.testing.assert_close(found, torch.as_tensor(wanted).to(found.dtype), rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(found, torch.as_tensor(wanted, dtype=found.dtype), rtol=tolerance, atol=tolerance)
 
 
 def batch_of(x: Tensor) -> Batch:
@@ -142,10 +142,9 @@ class TestElbo:
 
     @pytest.mark.parametrize("beta", [0.05, 0.3, 2.0])
     def test_of_mse_scores_as_the_gaussian_that_it_stands_for(self, beta: float) -> None:
-        """objective / beta = -elbo - D/2 log(pi beta): one optimum, two scales."""
+        """elbo = -(distortion + beta rate) / beta - D/2 log(pi beta): one optimum, two scales."""
         model = linear(beta=beta).float()
         scores = score(model, [batch_of(images().float())], START)
-        assert scores["objective"] == pytest.approx(scores["distortion"] + beta * scores["rate"], abs=0.5)
         wanted = -scores["distortion"] / beta - scores["rate"] - 6 / 2 * math.log(math.pi * beta)
         assert scores["elbo"] == pytest.approx(wanted, rel=1e-5)
 
@@ -244,6 +243,11 @@ def naive(q: Normal, p: Normal, z: Tensor, size: int, estimator: str) -> tuple[f
     return information, correlation, dimension
 
 
+def aggregate(q: Normal, z: Tensor, size: int) -> Tensor:
+    """log q(z) of each sample by stratified sampling."""
+    return torch.logsumexp(_log_weights(len(z), size, "mss", z) + q.unsqueeze().log_prob(z.unsqueeze(1)), 1)
+
+
 both = pytest.mark.parametrize("estimator", ["mss", "mws"])
 
 
@@ -272,12 +276,15 @@ class TestTotalCorrelation:
         close(total, (q.log_prob(z) - p.log_prob(z)).mean())
 
     @pytest.mark.parametrize("units", [1, 3])
-    @pytest.mark.parametrize("size", [4, 6])
+    @pytest.mark.parametrize("size", [3, 4, 6])
     def test_stratified_sampling_is_unbiased(self, size: int, units: int) -> None:
-        """Over all batches that hold an image, the mean estimate of q(z) at its sample is the exact mean over N."""
+        """Over all batches that hold an image, the mean estimate of q(z) at its sample is the exact mean over N.
+
+        So too where the batch is all there is: exact over its orders, as one of its images is weighted otherwise.
+        """
         batch, q = 3, normals(size, units)
         z = q.loc[:1] + 0.3
-        exact = Normal(q.loc, q.scale).log_prob(z).exp().mean()
+        exact = q.log_prob(z).exp().mean()
         found = []
         for chosen in combinations(range(1, size), batch - 1):
             for order in permutations(chosen):
@@ -290,8 +297,15 @@ class TestTotalCorrelation:
     def test_two_of_two_are_the_whole(self) -> None:
         q = normals(2, 3)
         z = q.rsample()
-        pairs = Normal(q.loc[None], q.scale[None]).log_prob(z[:, None])
-        close(aggregate(q, z, 2), pairs.logsumexp(1) - math.log(2))
+        close(aggregate(q, z, 2), q.unsqueeze().log_prob(z[:, None]).logsumexp(1) - math.log(2))
+
+    @settings(deadline=None, max_examples=50)
+    @given(st.integers(1, 50), st.integers(1, 10_000))
+    def test_stratified_weights_sum_to_one(self, batch: int, size: int) -> None:
+        weights = _log_weights(batch, size, "mss", torch.zeros(()).double()).exp()
+        close(weights.sum(1), torch.ones(batch))
+        if batch > 1:
+            close(weights.diagonal(), torch.ones(batch).double() / max(size, batch))
 
     def test_weighted_sampling_underestimates_by_the_share_of_the_batch(self) -> None:
         q, p = normals(4, 2), standard(2)
@@ -333,26 +347,6 @@ class TestTotalCorrelation:
         assert torch.autograd.grad(terms.loss, q.loc)[0].isfinite().all()
 
 
-def aggregate(q: Normal, z: Tensor, size: int) -> Tensor:
-    """log q(z) of each sample by stratified sampling, read off the mutual information of a batch of rows."""
-    uniform = Normal(torch.zeros(z.shape[1]).double(), torch.ones(z.shape[1]).double())
-    found = []
-    for i in range(len(z)):
-        # The image under test goes first, and the others are moved onto it, so that the mean is over equal rows.
-        rows = [(i + k) % len(z) for k in range(len(z))]
-        turned = Normal(q.loc[rows], q.scale[rows])
-        point = z[i].expand(len(z), -1)
-        found.append(_first(turned, uniform, point, size))
-    return torch.stack(found)
-
-
-def _first(q: Normal, p: Normal, point: Tensor, size: int) -> Tensor:
-    from zoo_beta_vae.total_correlation import _log_weights
-
-    weights = _log_weights(len(point), size, "mss", point)
-    return torch.logsumexp(weights[0] + q.log_prob(point[0]), 0)
-
-
 class TestCapacity:
     @settings(deadline=None, max_examples=20)
     @given(st.floats(0, 100), st.floats(0, 30))
@@ -380,8 +374,8 @@ class TestCapacity:
         model = linear(loss="capacity", gamma=20.0, capacity=capacity)
         data, optimiser = batch_of(images(8)), torch.optim.Adam(model.parameters(), 0.05)
         rates: list[float] = []
-        for i in range(300):
-            optimiser.param_groups[0]["lr"] = 0.05 * (1 - i / 300)
+        for i in range(200):
+            optimiser.param_groups[0]["lr"] = 0.05 * (1 - i / 200)
             optimiser.zero_grad()
             terms = model.loss(data, START)
             terms.loss.backward()
@@ -447,7 +441,7 @@ class TestSchedules:
 
     def test_one_cycle_lasts_the_run(self) -> None:
         assert value_at("one-cycle:1", Step.of(0, 0, 0.3)) == pytest.approx(1)
-        assert value_at("one-cycle:1", Step.of(0, 0, 1.0)) == pytest.approx(1e-4)
+        assert value_at("one-cycle:1", Step.of(0, 0, 1.0)) == pytest.approx(1e-4, rel=1e-3)
 
     @settings(deadline=None, max_examples=200)
     @given(

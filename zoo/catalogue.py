@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Catalogue", "Entry", "Source"]
+__all__ = ["OURS", "Catalogue", "Entry", "Source", "is_name", "qualified"]
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from zoo.errors import ZooError, did_you_mean
 
@@ -53,12 +54,11 @@ class Catalogue(Generic[T]):
         taken = self._found.setdefault(name, [])
         same = [entry for entry in taken if entry.source.distribution == source.distribution]
         if same:
-            return f"{source} declares {self.noun} '{name}' twice; the first one stays"
+            return f"{self.noun} '{name}' is declared twice by {source}; the first one stays"
         taken.append(Entry(name, item, source))
         if len(taken) == 1:
             return None
-        qualified = f"{name}@{source.distribution}"
-        return f"{self.noun} '{name}' of {source} is also in {taken[0].source}; use it as '{qualified}'"
+        return f"{self.noun} '{name}' is in {taken[0].source} too; this one is '{qualified(name, source)}'"
 
     def entries(self) -> Iterator[Entry[T]]:
         """Yield every thing under a name that finds it, in the order of the names."""
@@ -66,25 +66,59 @@ class Catalogue(Generic[T]):
             found = self._found[name]
             for entry in found:
                 bare = len(found) == 1 or entry.source.ours
-                yield entry if bare else Entry(f"{name}@{entry.source.distribution}", entry.item, entry.source)
+                yield entry if bare else Entry(qualified(name, entry.source), entry.item, entry.source)
 
     def names(self) -> list[str]:
         """Return the names that find a thing."""
         return [entry.name for entry in self.entries()]
 
     def __contains__(self, name: str) -> bool:
-        return name in self.names()
+        return len(self._matches(name)) == 1
 
     def find(self, name: str) -> Entry[T]:
-        """Return the thing of that name.
+        """Return the thing of that name; `name@distribution` finds it whether or not the name is unique.
 
         Raises:
             ZooError: If there is none (the nearest name is offered), or more than one.
         """
-        for entry in self.entries():
-            if entry.name == name:
-                return entry
-        if name in self._found:
-            spellings = " or ".join(f"'{name}@{e.source.distribution}'" for e in self._found[name])
+        found = self._matches(name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            spellings = " or ".join(f"'{qualified(name, entry.source)}'" for entry in found)
             raise ZooError(f"{self.noun} '{name}' is provided more than once; write {spellings}")
         raise ZooError(f"unknown {self.noun} '{name}'{did_you_mean(name, self.names())}")
+
+    def spelling(self, name: str, distribution: str) -> str | None:
+        """Return the name that finds what a distribution declares under a bare name, or nothing if it does not."""
+        bare = name.partition("@")[0]
+        of = [e for e in self._found.get(bare, ()) if _same(e.source.distribution, distribution)]
+        if not of:
+            return None
+        return bare if self._matches(bare) == of else qualified(bare, of[0].source)
+
+    def _matches(self, name: str) -> list[Entry[T]]:
+        bare, at, distribution = name.partition("@")
+        found = self._found.get(bare, [])
+        if at:
+            return [Entry(name, e.item, e.source) for e in found if _same(e.source.distribution, distribution)]
+        return [entry for entry in found if entry.source.ours] or found
+
+
+def is_name(text: Any) -> bool:
+    """Whether something can be a name: lower-case letters, digits and dashes, which no suffix or qualifier confuses."""
+    return isinstance(text, str) and re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", text) is not None
+
+
+def qualified(name: str, source: Source) -> str:
+    """Return the name that finds a thing whoever else provides the same."""
+    return f"{name}@{source.distribution}"
+
+
+def _same(distribution: str, other: str) -> bool:
+    # As package indexes compare names: case, and which of -_. is written, say nothing.
+    return _plain(distribution) == _plain(other)
+
+
+def _plain(distribution: str) -> str:
+    return distribution.lower().replace("_", "-").replace(".", "-")

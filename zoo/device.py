@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["choose_device"]
 
+import re
+
 import torch
 
 from zoo.errors import ZooError
@@ -17,6 +19,8 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+    if re.fullmatch(r"cpu|mps|cuda(:\d+)?", name) is None:
+        raise ZooError(f"--device {name}: write auto, cpu, cuda, cuda:N or mps")
     device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -2,7 +2,6 @@
 
 __all__ = ["Diverged", "Interrupted", "ZooError", "did_you_mean", "one_line"]
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -31,6 +30,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("conv-vea", ["ae", "conv-vae"])
         "; did you mean 'conv-vae'?"
     """
+    # Imported when something went wrong, because it takes as long as half of `zoo --help`.
+    import difflib
+
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.55)
     return f"; did you mean '{near[0]}'?" if near else ""
 

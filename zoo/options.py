@@ -6,6 +6,7 @@ __all__ = ["Options", "Scheduled", "describe", "option"]
 
 import dataclasses
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias
 
 from zoo.errors import ZooError, did_you_mean
-from zoo.schedules import Schedule, parse_schedule
+from zoo.schedules import SHAPES, Schedule, parse_schedule
 
 Scheduled: TypeAlias = float | Schedule
 """The type of a float option that is read at each step: a number, or a schedule of one."""
@@ -36,7 +37,7 @@ def option(
         default: The value without a flag. A scheduled default may be written as text.
         help: One sentence for `--help` and the docs.
         min, max: Inclusive bounds, checked wherever the value comes from.
-        above, below: Exclusive bounds.
+        above, below: Exclusive bounds for numbers; a schedule may touch them, as a learning rate that falls to 0 does.
 
     Example:
         >>> @dataclass(frozen=True, kw_only=True)
@@ -78,8 +79,20 @@ class Field:
         """The permitted values in a few characters: `x>=0`, `0<x<1`, `mse|bernoulli`, or nothing."""
         if self.choices:
             return "|".join(self.choices)
-        low = f"{self.min:g}<=" if self.min is not None else f"{self.above:g}<" if self.above is not None else ""
-        high = f"<={self.max:g}" if self.max is not None else f"<{self.below:g}" if self.below is not None else ""
+        low = (
+            f"{_text(self.min)}<="
+            if self.min is not None
+            else f"{_text(self.above)}<"
+            if self.above is not None
+            else ""
+        )
+        high = (
+            f"<={_text(self.max)}"
+            if self.max is not None
+            else f"<{_text(self.below)}"
+            if self.below is not None
+            else ""
+        )
         if low and not high:
             sign, bound = (">=", low[:-2]) if low.endswith("<=") else (">", low[:-1])
             return f"x{sign}{bound}"
@@ -97,14 +110,15 @@ class Field:
             return None
         if not self.many:
             return self._check_one(value)
-        items = value.split(",") if isinstance(value, str) else value
+        # Help shows an empty list as `none`.
+        items = ("" if value == "none" else value).split(",") if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             items = [items]
         return tuple(self._check_one(item) for item in items if item != "")
 
     def _check_one(self, value: Any) -> Any:
-        if self.scheduled and isinstance(value, str) and ":" in value:
-            value = parse_schedule(value)
+        if isinstance(value, str) and self.kind is float:
+            value = self._read_schedule(value)
         if isinstance(value, Schedule):
             return self._check_schedule(value)
         value = _convert(self.flag, self.kind, value)
@@ -114,22 +128,51 @@ class Field:
         self._check_range(value)
         return value
 
+    def _read_schedule(self, text: str) -> Schedule | str:
+        """Return the schedule that a text stands for, or the text if it is to be a number."""
+        if _is_number(text):
+            return text
+        if self.scheduled:
+            try:
+                return parse_schedule(text)
+            except ZooError as error:
+                raise ZooError(f"{self.flag}: {error}") from None
+        if text.partition(":")[0] in SHAPES:
+            raise self._no_schedule()
+        return text
+
     def _check_schedule(self, schedule: Schedule) -> Schedule:
         if not self.scheduled:
-            raise ZooError(f"{self.flag} is read once, when the model is built: it takes a number, no schedule")
+            raise self._no_schedule()
         for value in schedule.values:
-            self._check_range(value)
+            if value not in (self.above, self.below):
+                self._check_range(value)
         return schedule
 
+    def _no_schedule(self) -> ZooError:
+        return ZooError(f"{self.flag} is read once, not at each step: it takes a number, no schedule")
+
     def _check_range(self, value: Any) -> None:
-        for bound, holds, words in (
-            (self.min, lambda b: value >= b, "at least"),
-            (self.max, lambda b: value <= b, "at most"),
-            (self.above, lambda b: value > b, "above"),
-            (self.below, lambda b: value < b, "below"),
+        for bound, words, holds in (
+            (self.min, "at least", operator.ge),
+            (self.max, "at most", operator.le),
+            (self.above, "above", operator.gt),
+            (self.below, "below", operator.lt),
         ):
-            if bound is not None and not holds(bound):
-                raise ZooError(f"{self.flag} must be {words} {bound:g}, got {value:g}")
+            if bound is not None and not holds(value, bound):
+                raise ZooError(f"{self.flag} must be {words} {_text(bound)}, got {_text(value)}")
+
+
+def _text(number: float) -> str:
+    return f"{number:.15g}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _convert(name: str, kind: type, value: Any) -> Any:
@@ -144,7 +187,7 @@ def _convert(name: str, kind: type, value: Any) -> Any:
         raise ZooError(f"{name} must be {noun}, got {value!r}")
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ZooError(f"{name} must be {noun}, got '{value}'") from None
     if not math.isfinite(number):
         raise ZooError(f"{name} must be finite, got {value}")
@@ -207,8 +250,14 @@ def describe(cls: type[Options]) -> tuple[Field, ...]:
     Raises:
         TypeError: If a field was not made by `option` or has a type that no flag can carry.
     """
-    hints = typing.get_type_hints(cls)
-    return tuple(_describe_field(field, hints[field.name]) for field in dataclasses.fields(cls))
+    # Kept, because every check and every flag asks for it.
+    if cls not in _DESCRIBED:
+        hints = typing.get_type_hints(cls)
+        _DESCRIBED[cls] = tuple(_describe_field(field, hints[field.name]) for field in dataclasses.fields(cls))
+    return _DESCRIBED[cls]
+
+
+_DESCRIBED: dict[type[Options], tuple[Field, ...]] = {}
 
 
 def _describe_field(field: dataclasses.Field[Any], hint: Any) -> Field:
@@ -225,9 +274,9 @@ def _describe_field(field: dataclasses.Field[Any], hint: Any) -> Field:
         if len(members) != 1:
             raise TypeError(f"option '{field.name}' has type {hint}, which no flag can carry")
         hint = members[0]
-    if typing.get_origin(hint) is tuple:
+    if typing.get_origin(hint) is tuple and typing.get_args(hint)[1:] == (...,):
         hint, shape["many"] = typing.get_args(hint)[0], True
-    if typing.get_origin(hint) is Literal:
+    if typing.get_origin(hint) is Literal and all(isinstance(choice, str) for choice in typing.get_args(hint)):
         shape["choices"], hint = typing.get_args(hint), str
     if hint not in _SCALARS:
         raise TypeError(f"option '{field.name}' has type {hint}, which no flag can carry")

@@ -6,24 +6,30 @@ __all__ = ["Fault", "Plugin", "Plugins", "discover"]
 
 import importlib.util
 import os
+import re
 import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
 from zoo import hookspecs
-from zoo.catalogue import Source
+from zoo.catalogue import Source, is_name
 from zoo.errors import ZooError, one_line
 from zoo.specs import API, CompositionSpec, DatasetSpec, PartSpec
 
+S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec)
+
 GROUP = "zoo.plugins"
+ENGINE = "engine"
+"""The plugin that the engine cannot do without."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +59,37 @@ class Fault:
 
 @dataclass
 class Plugins:
-    """The plugins of a process: those that loaded, those that did not, and the hooks of a run's life."""
+    """The plugins of a process: those that loaded, those that did not, and the hooks of a run's life.
+
+    Each has a pluggy manager of its own, so that one that breaks half-way leaves nothing in another's.
+    """
 
     loaded: list[Plugin] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     disabled: list[Source] = field(default_factory=list)
-    manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    strict: bool = False
+    managers: list[pluggy.PluginManager] = field(default_factory=list)
+
+    def report(self, source: Source, reason: str, error: BaseException | None = None) -> None:
+        """Keep a fault.
+
+        Raises:
+            ZooError: If plugins are loaded strictly.
+        """
+        fault = Fault(source, reason, error)
+        if self.strict:
+            raise ZooError(str(fault)) from error
+        self.faults.append(fault)
 
     def call(self, hook: str, **arguments: Any) -> list[str]:
         """Call a life-cycle hook of every plugin; return one line for each that raised."""
         problems = []
-        for impl in getattr(self.manager.hook, hook).get_hookimpls():
+        for impl in [impl for manager in self.managers for impl in getattr(manager.hook, hook).get_hookimpls()]:
             try:
-                impl.function(*[arguments[name] for name in impl.argnames])
-            except Exception as error:
+                # What a plugin prints must not mix with the one document of `--json`.
+                with redirect_stdout(sys.stderr):
+                    impl.function(*[arguments[name] for name in impl.argnames])
+            except (Exception, SystemExit) as error:
                 problems.append(f"plugin {impl.plugin_name}: {hook} raised {one_line(error)}; the run goes on")
         return problems
 
@@ -84,112 +107,160 @@ def discover(*, third_party: bool = True, files: Iterable[Path] = (), strict: bo
         ZooError: If a file is missing.
     """
     strict = os.environ.get("ZOO_STRICT", "") not in ("", "0") if strict is None else strict
-    plugins = Plugins()
+    plugins = Plugins(strict=strict)
     disabled = {name.strip() for name in os.environ.get("ZOO_DISABLE", "").split(",")}
-    for point in _entry_points():
-        source = _source(point)
-        if (not source.ours and (not third_party or "*" in disabled)) or disabled & {
-            source.plugin,
-            source.distribution,
-            f"{source.distribution}:{source.plugin}",
-        }:
+    for source, point in _entry_points():
+        if _is_disabled(source, disabled, third_party):
             plugins.disabled.append(source)
         else:
-            _load(plugins, source, point.load, strict)
+            _load(plugins, source, point.load)
     for path in files:
-        source = Source(path.name, "", path.stem)
         if not path.is_file():
             raise ZooError(f"--plugin {path}: there is no such file")
-        _load(plugins, source, lambda path=path: _module_of(path), strict)  # type: ignore[misc]  # a bound default
+        _load(plugins, Source(path.name, "", path.stem), lambda path=path: _module_of(path))  # type: ignore[misc]  # a bound default
     return plugins
 
 
-def _entry_points() -> list[EntryPoint]:
-    found = {(_source(point), point.value): point for point in entry_points(group=GROUP)}
-    return [found[key] for key in sorted(found, key=lambda key: (not key[0].ours, str(key)))]
+def _is_disabled(source: Source, disabled: set[str], third_party: bool) -> bool:
+    if source.ours and source.plugin == ENGINE:
+        return False
+    if not source.ours and (not third_party or "*" in disabled):
+        return True
+    return bool(disabled & {source.plugin, source.distribution, f"{source.distribution}:{source.plugin}"})
 
 
-def _source(point: EntryPoint) -> Source:
-    dist = point.dist
-    return Source(dist.name if dist else "unknown", dist.version if dist else "", point.name)
+def _entry_points() -> list[tuple[Source, EntryPoint]]:
+    facts: dict[int, tuple[str, str]] = {}
+    found: dict[tuple[Source, str], EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        if id(point.dist) not in facts:
+            facts[id(point.dist)] = _name_and_version(point.dist)
+        found.setdefault((Source(*facts[id(point.dist)], point.name), point.value), point)
+    return [(key[0], found[key]) for key in sorted(found, key=lambda key: (not key[0].ours, str(key)))]
+
+
+def _name_and_version(dist: Distribution | None) -> tuple[str, str]:
+    """Return what a distribution is called; read by hand, because the standard library parses its whole README."""
+    text = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "") if dist is not None else ""
+    head = dict(re.findall(r"^(Name|Version): *(.+?) *$", text.partition("\n\n")[0], re.MULTILINE))
+    return head.get("Name", "unknown"), head.get("Version", "")
 
 
 def _module_of(path: Path) -> ModuleType:
+    if path.suffix != ".py":
+        raise ImportError(f"{path} is no Python file")
+    if not path.stem.isidentifier() or _is_taken(path):
+        raise ImportError(f"its module cannot be called '{path.stem}' here; give the file another name")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     # A spec's strings name the module, so that it must be found by import.
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
     return module
 
 
-def _manager() -> pluggy.PluginManager:
+def _is_taken(path: Path) -> bool:
+    try:
+        found = importlib.util.find_spec(path.stem)
+    except ValueError:  # a module that was not imported from anywhere, such as __main__
+        return True
+    return found is not None and (found.origin is None or Path(found.origin).resolve() != path.resolve())
+
+
+def _load(plugins: Plugins, source: Source, load: Callable[[], Any]) -> None:
+    torch_before, started = "torch" in sys.modules, time.perf_counter()
+    try:
+        with redirect_stdout(sys.stderr):
+            module = load()
+            manager = _manager_of(module, source)
+            faults: list[str] = []
+            collected = _collect(manager, faults)
+    # Some scripts exit when they are imported.
+    except (Exception, SystemExit) as error:
+        if plugins.strict:
+            raise
+        plugins.report(source, f"did not load: {one_line(error)}", error)
+        return
+    for fault in faults:
+        plugins.report(source, fault)
+    seconds, imports_torch = time.perf_counter() - started, "torch" in sys.modules and not torch_before
+    plugins.managers.append(manager)
+    plugins.loaded.append(Plugin(source, **collected, seconds=seconds, imports_torch=imports_torch))
+
+
+def _manager_of(module: Any, source: Source) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
+    manager.register(module, name=f"{source.distribution}:{source.plugin}")
+    manager.check_pending()
+    if not manager.get_hookcallers(module):
+        raise TypeError("implements no hook; mark functions such as zoo_parts with @zoo.hookimpl")
     return manager
 
 
-def _load(plugins: Plugins, source: Source, load: Callable[[], Any], strict: bool) -> None:
-    torch_before, started = "torch" in sys.modules, time.perf_counter()
-    try:
-        module = load()
-        # A scratch manager, so that a plugin that breaks half-way leaves nothing in the shared one.
-        scratch = _manager()
-        _register(scratch, module, source)
-        faults: list[Fault] = []
-        collected = _collect(scratch, source, faults)
-    except Exception as error:
-        if strict:
-            raise
-        plugins.faults.append(Fault(source, f"did not load: {one_line(error)}", error))
-        return
-    if strict and faults:
-        raise ZooError(str(faults[0]))
-    plugins.faults += faults
-    seconds, imports_torch = time.perf_counter() - started, "torch" in sys.modules and not torch_before
-    plugins.loaded.append(Plugin(source, **collected, seconds=seconds, imports_torch=imports_torch))
-    _register(plugins.manager, module, source)
-
-
-def _register(manager: pluggy.PluginManager, module: Any, source: Source) -> None:
-    # Qualified, because pluggy skips a name that is taken without a word.
-    manager.register(module, name=f"{source.distribution}:{source.plugin}")
-    manager.check_pending()
-    if not any(caller.name.startswith("zoo_") for caller in manager.get_hookcallers(module) or ()):
-        raise TypeError("implements no hook; mark functions such as zoo_parts with @zoo.hookimpl")
-
-
-def _collect(manager: pluggy.PluginManager, source: Source, faults: list[Fault]) -> dict[str, Any]:
+def _collect(manager: pluggy.PluginManager, faults: list[str]) -> dict[str, Any]:
     hook = manager.hook
-    collected: dict[str, Any] = {
-        "parts": tuple(_specs(hook.zoo_parts, PartSpec, source, faults)),
-        "compositions": tuple(_specs(hook.zoo_compositions, CompositionSpec, source, faults)),
-        "datasets": tuple(_specs(hook.zoo_datasets, DatasetSpec, source, faults)),
+    return {
+        "parts": tuple(_specs(hook.zoo_parts, PartSpec, faults)),
+        "compositions": tuple(_specs(hook.zoo_compositions, CompositionSpec, faults)),
+        "datasets": tuple(_specs(hook.zoo_datasets, DatasetSpec, faults)),
+        "tables": _tables(hook.zoo_registry),
     }
-    tables: dict[str, Any] = {}
-    for result in hook.zoo_registry():
-        tables = _read_tables(result)
-    return {**collected, "tables": tables}
 
 
-def _specs(caller: Any, kind: type, source: Source, faults: list[Fault]) -> Iterator[Any]:
+def _results(caller: Any, wanted: str) -> list[Any]:
     if not caller.get_hookimpls():
-        return
-    results = caller()
+        return []
+    results: list[Any] = caller()
+    # pluggy drops what is None.
     if not results:
-        raise TypeError(f"{caller.name} returned None; return a list of {kind.__name__}")
-    for result in results:
+        raise TypeError(f"{caller.name} returned None; return {wanted}")
+    return results
+
+
+def _specs(caller: Any, kind: type[S], faults: list[str]) -> Iterator[S]:
+    for result in _results(caller, f"a list of {kind.__name__}"):
         for spec in result:
             if not isinstance(spec, kind):
                 raise TypeError(f"{caller.name} gave {type(spec).__name__}, not {kind.__name__}")
-            level = spec.api  # type: ignore[attr-defined]  # every spec has it
-            if level > API:
-                name = spec.name  # type: ignore[attr-defined]  # every spec has it
-                faults.append(Fault(source, f"'{name}' needs a newer zoo (plugin API {level}, this one has {API})"))
+            if spec.api > API:
+                level = f"plugin API {spec.api}, this one has {API}"
+                faults.append(f"'{spec.name}' needs a newer zoo ({level}); upgrade generative-zoo")
+            elif problem := _problem(spec):
+                faults.append(f"'{spec.name}' cannot be used: {problem}")
             else:
                 yield spec
+
+
+def _problem(spec: PartSpec | CompositionSpec | DatasetSpec) -> str | None:
+    """Return what is wrong with a spec, in a few words, or nothing."""
+    if not is_name(spec.name):
+        return "names are lower-case words with dashes"
+    if isinstance(spec, PartSpec) and not is_name(spec.kind):
+        return f"its kind '{spec.kind}' is not a lower-case word"
+    if not isinstance(spec, CompositionSpec):
+        return None
+    for role in spec.roles:
+        if not (is_name(role.name) and role.name.isidentifier()):
+            return f"its role '{role.name}' is not a lower-case word"
+    try:
+        spec.build_order()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _tables(caller: Any) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for result in _results(caller, "a path or a mapping"):
+        tables = _read_tables(result)
+    return tables
 
 
 def _read_tables(result: Any) -> dict[str, Any]:

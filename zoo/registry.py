@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.catalogue import OURS, Catalogue, Entry, Source
+from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
 from zoo.errors import ZooError, did_you_mean, one_line
-from zoo.plugins import Fault, Plugin, Plugins, discover
+from zoo.options import describe
+from zoo.plugins import Plugin, Plugins, discover
 from zoo.specs import CompositionSpec, DatasetSpec, PartSpec
 
 USER_FILE = "zoo.toml"
@@ -87,9 +88,11 @@ class Registry:
             ZooError: If there is none; plugins that did not load are mentioned, as they are often why.
         """
         try:
-            return self.models.find(name).item
+            entry = self.models.find(name)
         except ZooError as error:
             raise ZooError(f"{error}{self._why_missing()}") from None
+        # Under the name that finds it, which is what a run must keep.
+        return replace(entry.item, name=entry.name)
 
     def part(self, kind: str, name: str) -> Entry[PartSpec]:
         """Return a part by kind and name.
@@ -106,15 +109,11 @@ class Registry:
         """Return a composition by name."""
         return self.compositions.find(name).item
 
-    def report(self, source: Source, reason: str, error: BaseException | None = None) -> None:
-        """Keep a fault: shown once on stderr, and by `zoo plugins`."""
-        self.plugins.faults.append(Fault(source, reason, error))
-
     def _why_missing(self) -> str:
-        if not self.plugins.faults:
-            return ""
-        names = ", ".join(sorted({fault.source.plugin for fault in self.plugins.faults}))
-        return f" (plugins with faults: {names}; see 'zoo plugins --errors')"
+        faulty = ", ".join(sorted({fault.source.plugin for fault in self.plugins.faults}))
+        disabled = ", ".join(sorted({source.plugin for source in self.plugins.disabled}))
+        faults = f" (plugins with faults: {faulty}; see 'zoo plugins --errors')" if faulty else ""
+        return f"{faults} (plugins disabled: {disabled})" if disabled else faults
 
     def add_plugin(self, plugin: Plugin) -> None:
         """Add what a plugin declares."""
@@ -122,65 +121,108 @@ class Registry:
             catalogue = self.parts.setdefault(part.kind, Catalogue(part.kind))
             self._note(plugin.source, catalogue.add(part.name, part, plugin.source))
         for composition in plugin.compositions:
-            self._note(plugin.source, self.compositions.add(composition.name, composition, plugin.source))
+            if taken := _reserved_roles(composition, plugin.source):
+                self.plugins.report(
+                    plugin.source, f"'{composition.name}' cannot be used: its role '{taken[0]}' is taken"
+                )
+            else:
+                self._note(plugin.source, self.compositions.add(composition.name, composition, plugin.source))
         for dataset in plugin.datasets:
             self._note(plugin.source, self.datasets.add(dataset.name, dataset, plugin.source))
         self.add_models(plugin.tables, plugin.source)
 
     def add_models(self, tables: Mapping[str, Any], source: Source) -> None:
         """Add the models of one registry file; one that is wrong costs one line."""
-        for name, table in tables.get("models", {}).items():
+        for key in tables:
+            if key != "models":
+                hint = did_you_mean(key, ["models"])
+                self.plugins.report(source, f"unknown table '{key}'{hint}; models are in [models.NAME]")
+        models = tables.get("models", {})
+        if not isinstance(models, Mapping):
+            self.plugins.report(source, "'models' must be a table; write [models.NAME]")
+            return
+        for name, table in models.items():
             try:
-                model = self._model(name, table, tables.get("models", {}), source)
+                model = self._model(name, table, models, source)
             except ZooError as error:
-                self.report(source, f"model '{name}': {error}", error)
+                if not self._lacks_bundled(source):
+                    self.plugins.report(source, f"model '{name}': {error}", error)
                 continue
             if model is not None:
                 self._note(source, self.models.add(name, model, source))
 
+    def _lacks_bundled(self, source: Source) -> bool:
+        """Whether a model of ours may be wrong only because a bundled plugin is out of order, which was told."""
+        others = [*self.plugins.disabled, *(fault.source for fault in self.plugins.faults)]
+        return source.ours and any(other.ours for other in others)
+
     def _note(self, source: Source, problem: str | None) -> None:
         if problem is not None:
-            self.report(source, problem)
+            self.plugins.report(source, problem)
 
     def _model(
         self, name: str, table: Any, siblings: Mapping[str, Any], source: Source, seen: tuple[str, ...] = ()
     ) -> ModelSpec | None:
+        if not is_name(name):
+            raise ZooError("names are lower-case words with dashes")
         if not isinstance(table, Mapping):
             raise ZooError(f"[models.{name}] must be a table")
-        if source.ours and table.get("plugin") not in {plugin.source.plugin for plugin in self.plugins.loaded}:
+        plugin = table.get("plugin", "") if source.ours else source.plugin
+        if source.ours and plugin not in {other.source.plugin for other in self.plugins.loaded if other.source.ours}:
             return None
-        base = ModelSpec(name, source, plugin=source.plugin)
+        base = ModelSpec(name, source, plugin=plugin)
         if parent := table.get("extends"):
             if parent in seen:
                 raise ZooError(f"extends itself through '{parent}'")
             own = parent in siblings and parent != name
             found = self._model(parent, siblings[parent], siblings, source, (*seen, name)) if own else None
             inherited = found or self.model(parent)
-            base = replace(inherited, name=name, source=source, plugin=source.plugin, verified={})
+            base = replace(inherited, name=name, source=source, plugin=plugin, verified={})
         return self._merge(base, table)
 
     def _merge(self, base: ModelSpec, table: Mapping[str, Any]) -> ModelSpec:
         composition = self.composition(table.get("model", base.composition))
         roles = {role.name: role for role in composition.roles}
-        known = {*_TEXTS, *_TABLES, "model", *roles}
-        for key, value in table.items():
-            if key not in known:
-                raise ZooError(f"unknown key '{key}'{did_you_mean(key, known)}")
-            wanted = Mapping if key in _TABLES else str
-            if not isinstance(value, wanted):
-                raise ZooError(f"'{key}' must be {'a table' if key in _TABLES else 'text'}, got {value!r}")
+        _check_keys(table, {*_TEXTS, *_TABLES, "model", *roles})
         parts = {role: table[role] for role in roles if role in table}
         for role, part in parts.items():
             self.part(roles[role].kind, part)
+        chosen = {**base.parts, **parts}
+        if missing := [role.name for role in roles.values() if role.default is None and role.name not in chosen]:
+            raise ZooError(f'it names no {missing[0]}; add {missing[0]} = "..." to its table')
         return replace(
             base,
             composition=composition.name,
-            parts={**base.parts, **parts},
+            parts=chosen,
             layers=(*base.layers, {**parts, **table.get("options", {})}),
             recipes={**base.recipes, **table.get("recipes", {})},
             verified=table.get("verified", {}),
-            **{key: table[key] for key in ("summary", "family", "paper", "plugin") if key in table},
+            **{key: table[key] for key in ("summary", "family", "paper") if key in table},
         )
+
+
+def _check_keys(table: Mapping[str, Any], known: set[str]) -> None:
+    for key, value in table.items():
+        if key not in known:
+            raise ZooError(f"unknown key '{key}'{did_you_mean(key, known)}")
+        if not isinstance(value, Mapping if key in _TABLES else str):
+            raise ZooError(f"'{key}' must be {'a table' if key in _TABLES else 'text'}, got {value!r}")
+    for key in ("recipes", "verified"):
+        for name, entry in table.get(key, {}).items():
+            if not isinstance(entry, Mapping):
+                raise ZooError(f"'{key}.{name}' must be a table, got {entry!r}")
+
+
+def _reserved_roles(composition: CompositionSpec, source: Source) -> list[str]:
+    """Return the roles of someone's composition whose names already mean something in settings or registry files."""
+    if source.ours:
+        return []
+    from zoo.data.options import DataOptions
+    from zoo.training.options import TrainOptions
+
+    names = {field.name for owner in (TrainOptions, DataOptions) for field in describe(owner)}
+    names |= {*_TEXTS, *_TABLES, "model", "data", "out", "config", "resume", "json", "help"}
+    return [role.name for role in composition.roles if role.name in names]
 
 
 def load_registry(
@@ -205,7 +247,7 @@ def load_registry(
         registry.add_plugin(plugin)
     files = list(registry_files) or [path for path in [Path(USER_FILE)] if path.is_file()]
     for path in files:
-        registry.add_models(_read(path), Source(str(path), "", path.name))
+        registry.add_models(_read(path), Source(path.name, "", path.stem))
     return registry
 
 

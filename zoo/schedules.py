@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["UNITS", "Schedule", "parse_schedule"]
+__all__ = ["SHAPES", "Schedule", "parse_schedule"]
 
+import math
 import re
 from dataclasses import dataclass
 
 from zoo.errors import ZooError, did_you_mean
 
 SHAPES = ("linear", "cosine", "cyclic", "steps", "one-cycle")
-UNITS = {"": "steps", "ep": "epochs", "%": "percent of the run"}
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_POINT = re.compile(rf"({_NUMBER})@({_NUMBER})(ep|%)?")
-_RAMP = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:@({_NUMBER})(ep|%)?)?")
-_PEAK = re.compile(rf"({_NUMBER})(?:@({_NUMBER})(ep|%)?)?")
+# No trailing point, so that `1...5` is 1 to .5.
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?"
+_POINT = rf"({_NUMBER})@({_NUMBER})(ep|%)?"
+_RAMP = rf"({_NUMBER})\.\.({_NUMBER})(?:@({_NUMBER})(ep|%)?)?"
+_PEAK = rf"({_NUMBER})(?:@({_NUMBER})(ep|%)?)?"
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,6 @@ class Schedule:
     def __str__(self) -> str:
         return self.text
 
-    def scaled(self, factor: float) -> Schedule:
-        """Return the schedule with every value multiplied by `factor`."""
-        values = tuple(factor * value for value in self.values)
-        return Schedule(f"{factor} * {self.text}", self.shape, values, self.points, self.unit)
-
 
 def parse_schedule(text: str) -> Schedule:
     """Read a schedule as users type it.
@@ -69,14 +65,20 @@ def parse_schedule(text: str) -> Schedule:
             f"{did_you_mean(shape, SHAPES) if colon else ''}"
         )
     if shape == "steps":
-        return _parse_steps(text, rest)
-    if shape == "one-cycle":
-        return _parse_peak(text, rest)
-    return _parse_ramp(text, shape, rest)
+        schedule = _parse_steps(text, rest)
+    elif shape == "one-cycle":
+        schedule = _parse_peak(text, rest)
+    else:
+        schedule = _parse_ramp(text, shape, rest)
+    if not all(map(math.isfinite, (*schedule.values, *schedule.points))):
+        raise ZooError(f"'{text}' holds a number that is too large; write it smaller")
+    if schedule.unit == "%" and schedule.points[-1] > 100:
+        raise ZooError(f"'{text}' goes on after 100% of the run; end it there or before")
+    return schedule
 
 
 def _parse_ramp(text: str, shape: str, rest: str) -> Schedule:
-    match = _RAMP.fullmatch(rest)
+    match = re.fullmatch(_RAMP, rest)
     if match is None:
         raise ZooError(f"'{text}' is no {shape} schedule; write {shape}:0..1@5000, @200ep or @50%")
     start, end, length, unit = match.groups()
@@ -85,7 +87,7 @@ def _parse_ramp(text: str, shape: str, rest: str) -> Schedule:
 
 
 def _parse_peak(text: str, rest: str) -> Schedule:
-    match = _PEAK.fullmatch(rest)
+    match = re.fullmatch(_PEAK, rest)
     if match is None:
         raise ZooError(f"'{text}' is no one-cycle schedule; write one-cycle:4e-3 or one-cycle:4e-3@50%")
     peak, length, unit = match.groups()
@@ -95,13 +97,13 @@ def _parse_peak(text: str, rest: str) -> Schedule:
 
 def _length(text: str, length: str | None, unit: str | None) -> float:
     value = 100.0 if length is None else float(length)
-    if value <= 0 or (unit == "%" and value > 100):
-        raise ZooError(f"'{text}' lasts {length}{unit or ''}; a schedule lasts more than 0, and at most 100%")
+    if value <= 0:
+        raise ZooError(f"'{text}' lasts {length}{unit or ''}; a schedule must last more than 0")
     return value
 
 
 def _parse_steps(text: str, rest: str) -> Schedule:
-    matches = [_POINT.fullmatch(item.strip()) for item in rest.split(",")]
+    matches = [re.fullmatch(_POINT, item.strip()) for item in rest.split(",")]
     found = [match.groups() for match in matches if match is not None]
     if len(found) != len(matches):
         raise ZooError(f"'{text}' is no steps schedule; write steps:1e-4@0,5e-5@200ep")
@@ -109,7 +111,7 @@ def _parse_steps(text: str, rest: str) -> Schedule:
     units = {unit or "" for _, point, unit in found if float(point) != 0}
     if len(units) > 1:
         raise ZooError(f"'{text}' mixes units; count all of its points in steps, ep or %")
-    if points[0] != 0 or any(a >= b for a, b in zip(points, points[1:], strict=False)):
+    if points[0] != 0 or list(points) != sorted(set(points)):
         raise ZooError(f"'{text}' must start @0 and go on at later and later points")
     values = tuple(float(value) for value, _, _ in found)
     return Schedule(text, "steps", values, points, units.pop() if units else "")

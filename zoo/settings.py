@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Layer", "Settings", "Vocabulary", "resolve"]
+__all__ = ["Layer", "Settings", "Vocabulary", "config_layer", "flatten", "resolve", "split_recipe"]
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from zoo.data.options import DataOptions
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import Field, Options, describe
 from zoo.registry import ModelSpec, Registry
-from zoo.specs import import_reference
+from zoo.specs import Role, import_reference
 from zoo.training.options import TrainOptions
 
 DEFAULT_DATA = "mnist"
+_COMMANDS = ("data", "out", "config", "resume", "json", "help", "model")
+"""Flags of commands, which no option's flat name may take."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,13 @@ class Vocabulary:
         self.training = {field.name: field for field in describe(TrainOptions)}
         self.images = {field.name: field for field in describe(DataOptions)}
 
+    def field(self, key: str) -> Field | None:
+        """Return what is known of an option by its full name; nothing for a role or `data`."""
+        return self.fields.get(key) or self.training.get(key) or self.images.get(key)
+
     def reserved(self) -> set[str]:
         """Return the flat names that are never a part's option."""
-        return {*self.training, *self.images, *self.roles, "data"}
+        return {*self.training, *self.images, *self.roles, *_COMMANDS}
 
     def dotted(self, flat: str) -> list[str]:
         """Return the dotted names that a flat one may stand for."""
@@ -130,10 +136,11 @@ class Vocabulary:
 def _options_class(reference: str, role: str, part: str, source: str) -> type[Options]:
     try:
         found = import_reference(reference)
+        if not (isinstance(found, type) and issubclass(found, Options)):
+            raise TypeError(f"{reference} is no Options dataclass")
+        describe(found)
     except Exception as error:
         raise ZooError(f"{role} '{part}' of {source} cannot be used: {one_line(error)}") from error
-    if not (isinstance(found, type) and issubclass(found, Options)):
-        raise ZooError(f"{role} '{part}' of {source} cannot be used: {reference} is no Options dataclass")
     return found
 
 
@@ -148,48 +155,75 @@ def resolve(registry: Registry, name: str, layers: Sequence[Layer] = ()) -> Sett
     Raises:
         ZooError: If a model, part, option or value is unknown, ambiguous or out of range.
     """
-    name, _, recipe = name.partition(".") if name not in registry.models else (name, "", "")
-    model = registry.model(name)
+    base, recipe = split_recipe(registry, name)
+    model = registry.model(base)
     own = [Layer(f"registry, model {model.name}", layer) for layer in model.layers]
-    sources = [*own, *([Layer(f"recipe {recipe}", model.recipe(recipe))] if recipe else []), *layers]
-    parts, values = _collect(registry, model, sources)
-    vocabulary = Vocabulary(registry, model.composition, parts)
-    options = {role: _build(cls, role, values) for role, cls in vocabulary.options.items()}
-    chosen = ModelSpec(**{**vars(model), "parts": parts})
+    named = [Layer(f"recipe {name}", model.recipe(recipe))] if recipe is not None else []
+    vocabulary, parts, values = _collect(registry, model, [*own, *named, *layers])
+    data = str(values.get("data", DEFAULT_DATA))
+    registry.datasets.find(data.partition(":")[0])
     return Settings(
-        model=chosen,
-        recipe=recipe or None,
-        options=options,
-        data=str(values.get("data", DEFAULT_DATA)),
+        model=replace(model, parts=parts),
+        recipe=recipe,
+        options={role: _build(cls, f"{role}.", values) for role, cls in vocabulary.options.items()},
+        data=data,
         data_asked="data" in values,
         data_options=DataOptions.from_dict({k: v for k, v in values.items() if k in vocabulary.images}),
         training=TrainOptions.from_dict({k: v for k, v in values.items() if k in vocabulary.training}),
     )
 
 
-def _collect(registry: Registry, model: ModelSpec, sources: Sequence[Layer]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Gather the part of each role, and the other values by their one meaning."""
+def split_recipe(registry: Registry, name: str) -> tuple[str, str | None]:
+    """Return the model and the recipe of `model.recipe`; a qualifier such as `@their.package` may hold dots too."""
+    for end in (len(name), name.rfind(".")):
+        if end >= 0 and name[:end] in registry.models:
+            return name[:end], name[end + 1 :] or None
+    base, _, recipe = name.partition(".")
+    return base, recipe or None
+
+
+def _collect(
+    registry: Registry, model: ModelSpec, sources: Sequence[Layer]
+) -> tuple[Vocabulary, dict[str, str], dict[str, Any]]:
+    """Gather the part of each role, and the other values, checked, by their one meaning."""
     roles = {role.name: role for role in registry.composition(model.composition).roles}
-    parts = {name: role.default for name, role in roles.items() if role.default is not None}
-    values: dict[str, Any] = {}
+    parts = {name: role.default for name, role in roles.items() if role.default is not None} | dict(model.parts)
+    vocabulary = Vocabulary(registry, model.composition, parts)
+    found: dict[str, tuple[str, Any]] = {}
     for source in sources:
-        named = {key.replace("-", "_"): value for key, value in source.values.items()}
-        for role, part in named.items():
-            if role in roles:
-                registry.part(roles[role].kind, str(part))
-                parts[role] = str(part)
-        if missing := [name for name in roles if name not in parts]:
-            raise ZooError(f"model '{model.name}' names no {missing[0]}; add {missing[0]} = \"...\" to its table")
-        vocabulary = Vocabulary(registry, model.composition, parts)
+        named = _named(source.values, roles)
+        chosen = {role: str(part) for role, part in named.items() if role in roles}
+        if not chosen.items() <= parts.items():
+            parts |= chosen
+            vocabulary = Vocabulary(registry, model.composition, parts)
         # An option meant for a part that has since been swapped goes, unless the new part has it too.
-        values = {key: value for key, value in values.items() if "." not in key or key in vocabulary.fields}
-        values |= {vocabulary.find(key, source.origin): v for key, v in named.items() if key not in roles}
-    return {role: parts[role] for role in roles}, values
+        found = {key: value for key, value in found.items() if "." not in key or key in vocabulary.fields}
+        found |= {vocabulary.find(k, source.origin): (source.origin, v) for k, v in named.items() if k not in roles}
+    for key, (origin, value) in found.items():
+        if field := vocabulary.field(key):
+            _check(field, value, origin)
+    return vocabulary, {role: parts[role] for role in roles}, {key: value for key, (_, value) in found.items()}
 
 
-def _build(cls: type[Options], role: str, values: Mapping[str, Any]) -> Options:
-    mine = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{role}.")}
-    return cls.from_dict(mine)
+def _named(values: Mapping[str, Any], roles: Mapping[str, Role]) -> dict[str, Any]:
+    """Return values by name with underscores; in TOML an unquoted `encoder.kernel` is a table of the role."""
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        key = key.replace("-", "_")
+        nested = isinstance(value, Mapping) and key in roles
+        named |= {f"{key}.{k}".replace("-", "_"): v for k, v in value.items()} if nested else {key: value}
+    return named
+
+
+def _check(field: Field, value: Any, origin: str) -> None:
+    try:
+        field.check(value)
+    except ZooError as error:
+        raise ZooError(f"{origin}: {error}") from None
+
+
+def _build(cls: type[Options], prefix: str, values: Mapping[str, Any]) -> Options:
+    return cls.from_dict({key.removeprefix(prefix): v for key, v in values.items() if key.startswith(prefix)})
 
 
 def config_layer(path: Path) -> tuple[str | None, Layer]:
@@ -214,6 +248,6 @@ def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tables.items():
         if key in ("parts", "options", "images", "training") and isinstance(value, Mapping):
             values.update(value)
-        elif key not in ("model", "composition", "recipe"):
+        elif key not in ("model", "composition", "recipe", "command"):
             values[key] = value
     return values

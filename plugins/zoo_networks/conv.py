@@ -11,7 +11,7 @@ from typing import final
 from torch import Tensor, nn
 
 from zoo import Likelihood, Network, Posterior, Site, ZooError
-from zoo_networks.layers import activation, dense_stack, norm
+from zoo_networks.layers import ToMap, activation, dense_stack, norm
 from zoo_networks.options import ConvOptions
 
 
@@ -50,17 +50,20 @@ class ConvDecoder(Network):
         values = site.part("likelihood", Likelihood).values_per_pixel * c
         self.out_shape = (values, h, w)
         sizes = _sizes(options, (h, w))[::-1]
-        first = (options.channels[-1], *sizes[0])
+        rows, columns = sizes[0]
+        first = (options.channels[-1], rows, columns)
         latent = site.part("posterior", Posterior).latent_size
-        dense = dense_stack([latent, *options.hidden[::-1], math.prod(first)], options.activation, options.norm)
-        layers: list[nn.Module] = []
+        dense = dense_stack([latent, *options.hidden[::-1]], options.activation, options.norm)
+        last = options.hidden[0] if options.hidden else latent
+        dense.append(nn.Linear(last, math.prod(first), bias=options.norm == "none"))
+        layers = [*norm(options.norm, first[0], spatial=True), activation(options.activation)]
         steps = list(zip(pairwise((*options.channels[::-1], values)), pairwise(sizes), strict=True))
         for (c_in, c_out), (small, large) in steps[:-1]:
             layers.append(_transposed(c_in, c_out, small, large, options, bias=options.norm == "none"))
             layers += [*norm(options.norm, c_out, spatial=True), activation(options.activation)]
         (c_in, c_out), (small, large) = steps[-1]
         layers.append(_transposed(c_in, c_out, small, large, options, bias=True))
-        self.layers = nn.Sequential(nn.Flatten(), *dense, nn.Unflatten(1, first), *layers)
+        self.layers = nn.Sequential(nn.Flatten(), *dense, ToMap(first), *layers)
 
     def forward(self, x: Tensor) -> Tensor:
         values: Tensor = self.layers(x)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["activation", "dense_stack", "norm"]
+__all__ = ["ToMap", "activation", "dense_stack", "norm"]
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import final
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -28,9 +30,10 @@ def norm(name: str, channels: int, *, spatial: bool) -> list[nn.Module]:
     """Return the normalisation layer of `channels`, as a list that is empty for `none`."""
     if name == "batch":
         return [nn.BatchNorm2d(channels) if spatial else nn.BatchNorm1d(channels)]
-    if name == "group":
-        groups = max(g for g in range(1, min(8, channels) + 1) if channels % g == 0)
-        return [nn.GroupNorm(groups, channels)]
+    # A lone value minus its mean is 0 whatever it was: features without pixels form one group, and one feature none.
+    if name == "group" and (spatial or channels > 1):
+        groups = [g for g in range(1, 9) if spatial and channels % g == 0 and channels >= 4 * g]
+        return [nn.GroupNorm(max(groups, default=1), channels)]
     return []
 
 
@@ -38,6 +41,19 @@ def dense_stack(sizes: Iterable[int], act: str, norm_name: str = "none") -> list
     """Return linear layers between successive sizes, each followed by normalisation and activation."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        layers.append(nn.Linear(n_in, n_out, bias=norm_name == "none"))
-        layers += [*norm(norm_name, n_out, spatial=False), activation(act)]
+        normalisation = norm(norm_name, n_out, spatial=False)
+        layers.append(nn.Linear(n_in, n_out, bias=not normalisation))
+        layers += [*normalisation, activation(act)]
     return layers
+
+
+@final
+class ToMap(nn.Module):
+    """Features `(N, C * H * W)` as maps `(N, C, H, W)`, in the memory layout that convolutions are fastest in."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(-1, *self.shape).contiguous(memory_format=torch.channels_last)

@@ -16,8 +16,8 @@ Activation: TypeAlias = Literal["relu", "silu", "gelu", "elu", "leaky-relu", "ta
 class ConvOptions(Options):
     """Options of a convolutional backbone; the decoder mirrors the encoder where they are equal."""
 
-    channels: tuple[int, ...] = option((32, 64), "Channels of each convolution, from the image inwards.", min=1)
-    kernel: int = option(4, "Side of the kernels.", min=1, max=15)
+    channels: tuple[int, ...] = option((32, 64, 128), "Channels of each convolution, from the image inwards.", min=1)
+    kernel: int = option(3, "Side of the kernels.", min=1, max=15)
     stride: int = option(2, "Stride of each convolution.", min=1, max=8)
     hidden: tuple[int, ...] = option(
         (), "Sizes of fully connected layers between the convolutions and the code.", min=1

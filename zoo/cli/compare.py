@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.flags import OptionFlag, training_flags
-from zoo.cli.terminal import number, print_json, print_table, say
-from zoo.cli.train import flag_values
+from zoo.cli.completion import complete_data, complete_what
+from zoo.cli.flags import flag_values
+from zoo.cli.model_command import TrainerCommand
+from zoo.cli.session import session
+from zoo.cli.terminal import JSON, number, print_json, print_table, say
 from zoo.settings import Layer
 
 if TYPE_CHECKING:
@@ -20,25 +22,23 @@ if TYPE_CHECKING:
 _HEADINGS = ("mse", "distortion", "rate", "objective", "elbo", "active_units", "parameters", "seconds")
 
 
-class CompareCommand(click.Command):
-    """A command with the trainer's flags."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the command's own parameters and the trainer's."""
-        own = {name for param in self.params for name in param.opts}
-        flags: list[OptionFlag] = [flag for flag in training_flags() if not own.intersection(flag.opts)]
-        return [*super().get_params(ctx), *flags]
-
-
-@click.command(cls=CompareCommand)
-@click.argument("names", metavar="MODEL|RUN...", nargs=-1)
-@click.option("--data", metavar="NAME", help="Data set for every model that is trained.  [default: mnist]")
-@click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each model, with successive seeds.")
+@click.command(cls=TrainerCommand)
+@click.argument("names", metavar="MODEL|RUN...", nargs=-1, shell_complete=complete_what)
+@click.option(
+    "--data",
+    metavar="NAME",
+    shell_complete=complete_data,
+    help="Data set for every model that is trained.  [default: mnist]",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, help="Runs of each model, with successive seeds.  [default: 1]"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/<models>-<data>-<N>]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@JSON
 @click.pass_context
 def compare(
     ctx: click.Context,
+    /,
     names: tuple[str, ...],
     data: str | None,
     seeds: int,
@@ -46,7 +46,7 @@ def compare(
     as_json: bool,
     **flags: Any,
 ) -> int:
-    """Compare models, trained here under the same data, seeds and budget, or finished runs (paths).
+    r"""Compare models, trained here under the same data, seeds and budget, or finished runs (paths).
 
     \b
       zoo compare ae conv-vae --epochs 5
@@ -57,7 +57,7 @@ def compare(
 
     values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
     layer = Layer("command line", values)
-    found = compare_models(ctx.obj.registry, names, layer, seeds=seeds, out=out, progress=watch())
+    found = compare_models(session(ctx).registry, names, layer, seeds=seeds, out=out, progress=watch())
     _show(found, seeds, as_json)
     return 1 if any(row.error for row in found.rows) else 0
 

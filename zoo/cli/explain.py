@@ -9,25 +9,26 @@ from typing import Any
 
 import click
 
-from zoo.cli.terminal import print_json
-from zoo.cli.train import ModelCommand, flag_values
-from zoo.errors import ZooError
+from zoo.cli.completion import complete_model
+from zoo.cli.flags import flag_values
+from zoo.cli.model_command import ModelCommand
+from zoo.cli.session import session
+from zoo.cli.terminal import JSON, print_json
 from zoo.settings import Layer, resolve
 
 
 @click.command(cls=ModelCommand)
-@click.argument("model", metavar="MODEL[.RECIPE]")
+@click.argument("model", metavar="MODEL[.RECIPE]", shell_complete=complete_model)
 @click.option("--pixels", type=click.IntRange(1), default=784, show_default=True, help="Values in one image.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@JSON
 @click.pass_context
-def explain(ctx: click.Context, model: str, pixels: int, as_json: bool, **flags: Any) -> None:
+def explain(ctx: click.Context, /, model: str, pixels: int, as_json: bool, **flags: Any) -> None:
     """Explain what a model minimises: zoo explain conv-vae --beta 0.11."""
     from zoo import explanation
 
-    if not model:
-        raise ZooError("which model? Name one, such as 'zoo explain conv-vae'")
-    settings = resolve(ctx.obj.registry, model, [Layer("command line", flag_values(ctx))])
-    found = explanation.explain(ctx.obj.registry, settings, pixels)
+    registry = session(ctx).registry
+    settings = resolve(registry, model, [Layer("command line", flag_values(ctx))])
+    found = explanation.explain(registry, settings, pixels)
     if as_json:
         print_json({"model": model, "parts": dict(settings.model.parts), **asdict(found)})
         return

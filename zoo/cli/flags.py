@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["OptionFlag", "field_flag", "model_flags", "training_flags"]
+__all__ = ["OptionFlag", "field_flag", "flag_name", "flag_values", "model_flags", "role_flags", "training_flags"]
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli.completion import Complete, names
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError
 from zoo.options import Field, describe
@@ -16,8 +17,11 @@ from zoo.schedules import Schedule
 from zoo.settings import Settings, Vocabulary
 from zoo.training.options import TrainOptions
 
+if TYPE_CHECKING:
+    from zoo.registry import Registry
 
-class Value(click.ParamType):
+
+class Value(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
     """A value that an option's own rules check."""
 
     def __init__(self, field: Field) -> None:
@@ -36,7 +40,8 @@ class Value(click.ParamType):
         try:
             self.field.check(value)
         except ZooError as error:
-            raise click.ClickException(f"--{error}") from None
+            name = param.opts[-1] if param is not None else f"--{self.field.flag}"
+            raise ZooError(f"{name}{str(error).removeprefix(self.field.flag)}") from None
         return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
@@ -47,19 +52,26 @@ class Value(click.ParamType):
 
 
 class OptionFlag(click.Option):
-    """A flag that sets an option; `key` is the option's full name in settings."""
+    """A flag that sets an option; `key` is the option's full name in settings, `section` its heading in help."""
 
-    def __init__(self, names: list[str], key: str, **attributes: Any) -> None:
-        super().__init__(names, **attributes)
+    def __init__(self, names: list[str], key: str, section: str, **attributes: Any) -> None:
+        super().__init__(names, default=None, **attributes)
         self.key = key
+        self.section = section
 
 
-def field_flag(field: Field, key: str, names: list[str], default: Any) -> OptionFlag:
+def flag_name(key: str) -> str:
+    """Return an option's full name as users type it: `--posterior.latent-dim`."""
+    return f"--{key.replace('_', '-')}"
+
+
+def field_flag(field: Field, key: str, section: str, names: list[str], default: Any) -> OptionFlag:
     """Return the flag of an option.
 
     Arguments:
         field: What is known of the option.
         key: Its full name in settings.
+        section: Its heading in help.
         names: The spellings, such as `--loss.beta` and `--beta`.
         default: The value without the flag, for help.
     """
@@ -68,8 +80,8 @@ def field_flag(field: Field, key: str, names: list[str], default: Any) -> Option
     help_text = f"{field.help}  [{notes}]"
     if field.kind is bool:
         both = [f"{name}/--no-{name[2:]}" for name in names]
-        return OptionFlag([*both, variable], key, default=None, help=help_text, is_flag=True)
-    return OptionFlag([*names, variable], key, type=Value(field), default=None, help=help_text)
+        return OptionFlag([*both, variable], key, section, help=help_text, is_flag=True)
+    return OptionFlag([*names, variable], key, section, type=Value(field), help=help_text)
 
 
 def _text(value: Any) -> str:
@@ -86,9 +98,9 @@ def training_flags(settings: Settings | None = None) -> Iterator[OptionFlag]:
     """Yield the flags of the trainer and of the images, which are the same for every model."""
     trainer = settings.training if settings else TrainOptions()
     images = settings.data_options if settings else DataOptions()
-    for owner in (trainer, images):
+    for section, owner in (("Training", trainer), ("Images", images)):
         for field in describe(type(owner)):
-            yield field_flag(field, field.name, [f"--{field.flag}"], getattr(owner, field.name))
+            yield field_flag(field, field.name, section, [f"--{field.flag}"], getattr(owner, field.name))
 
 
 def model_flags(settings: Settings, vocabulary: Vocabulary) -> Iterator[OptionFlag]:
@@ -96,5 +108,28 @@ def model_flags(settings: Settings, vocabulary: Vocabulary) -> Iterator[OptionFl
     for dotted, field in vocabulary.fields.items():
         role, _, name = dotted.partition(".")
         flat = vocabulary.flat(dotted)
-        names = [f"--{dotted.replace('_', '-')}", *([f"--{flat.replace('_', '-')}"] if flat else [])]
-        yield field_flag(field, dotted, names, getattr(settings.options[role], name))
+        spellings = [flag_name(dotted), *([flag_name(flat)] if flat else [])]
+        section = f"Options of {settings.model.name}"
+        yield field_flag(field, dotted, section, spellings, getattr(settings.options[role], name))
+
+
+def role_flags(settings: Settings, vocabulary: Vocabulary, registry: Registry) -> Iterator[OptionFlag]:
+    """Yield the flags that swap a model's parts."""
+    for role in vocabulary.roles.values():
+        parts = registry.parts[role.kind]
+        text = f"{', '.join(parts.names())}  [default: {settings.model.parts[role.name]}]"
+        section = f"Parts of {settings.model.name}"
+        complete = _complete_parts(role.kind)
+        spellings = [f"--{role.name}", f"role_{role.name}"]
+        yield OptionFlag(spellings, role.name, section, metavar="NAME", help=text, shell_complete=complete)
+
+
+def _complete_parts(kind: str) -> Complete:
+    return names(lambda registry: [(entry.name, entry.item.summary) for entry in registry.parts[kind].entries()])
+
+
+def flag_values(ctx: click.Context) -> dict[str, Any]:
+    """Return the settings that were typed, by full name."""
+    flags = [param for param in ctx.command.get_params(ctx) if isinstance(param, OptionFlag)]
+    typed = {flag.key: ctx.params.get(flag.name) for flag in flags if flag.name is not None}
+    return {key: value for key, value in typed.items() if value is not None}

@@ -1,37 +1,39 @@
-"""`zoo list`, `zoo show`, `zoo plugins`: what there is, without importing torch."""
+"""`zoo list` and `zoo show`: what there is, without importing torch."""
 
 from __future__ import annotations
 
-__all__ = ["list_models", "plugins", "show"]
+__all__ = ["list_models", "show"]
 
 import os
-import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.terminal import number, print_json, print_table, say
+from zoo.cli.completion import complete_what, names
+from zoo.cli.session import session
+from zoo.cli.terminal import JSON, number, print_json, print_table
 from zoo.errors import ZooError, did_you_mean
 
 if TYPE_CHECKING:
-    from zoo.registry import ModelSpec, Registry
+    from zoo.registry import Registry
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+def _families(registry: Registry) -> list[tuple[str, str]]:
+    return [(family, "") for family in sorted({entry.item.family for entry in registry.models.entries()})]
 
 
 @click.command("list")
-@click.option("--family", metavar="NAME", help="Only models of this family.")
-@_JSON
+@click.option("--family", metavar="NAME", shell_complete=names(_families), help="Only models of this family.")
+@JSON
 @click.pass_context
-def list_models(ctx: click.Context, family: str | None, as_json: bool) -> None:
+def list_models(ctx: click.Context, /, family: str | None, as_json: bool) -> None:
     """List the models of the registry."""
-    entries = list(ctx.obj.registry.models.entries())
-    families = {entry.item.family for entry in entries}
+    registry = session(ctx).registry
+    families = [name for name, _ in _families(registry)]
     if family is not None and family not in families:
-        raise ZooError(
-            f"unknown family '{family}'{did_you_mean(family, families)} (there are {', '.join(sorted(families))})"
-        )
+        raise ZooError(f"unknown family '{family}'{did_you_mean(family, families)} (there are {', '.join(families)})")
     rows: list[dict[str, str]] = [
         {
             "name": entry.name,
@@ -40,7 +42,7 @@ def list_models(ctx: click.Context, family: str | None, as_json: bool) -> None:
             "status": entry.item.status,
             "summary": entry.item.summary,
         }
-        for entry in entries
+        for entry in registry.models.entries()
         if family in (None, entry.item.family)
     ]
     if as_json:
@@ -51,33 +53,37 @@ def list_models(ctx: click.Context, family: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("what", metavar="MODEL|RUN|FILE")
-@_JSON
+@click.argument("what", metavar="MODEL[.RECIPE]|RUN|FILE", shell_complete=complete_what)
+@JSON
 @click.pass_context
-def show(ctx: click.Context, what: str, as_json: bool) -> None:
+def show(ctx: click.Context, /, what: str, as_json: bool) -> None:
     """Show a model of the registry, or a run or weights file (a path: ./ae)."""
-    registry: Registry = ctx.obj.registry
-    if os.sep in what or Path(what).suffix or (what not in registry.models and Path(what).exists()):
-        base, _, recipe = what.partition(".")
-        if not (base in registry.models and os.sep not in what):
-            return _show_run(what, as_json)
-        what = base
-        registry.model(base).recipe(recipe)
-    document = _describe(registry, registry.model(what))
+    registry = session(ctx).registry
+    document = _run(what) if _is_path(registry, what) else _model(registry, what)
     if as_json:
         print_json(document)
+    elif "run" in document:
+        _print_run(document)
     else:
         _print_model(document)
-    return None
 
 
-def _describe(registry: Registry, model: ModelSpec) -> dict[str, Any]:
+def _is_path(registry: Registry, what: str) -> bool:
+    """Whether a word means a file: it has a separator or a weights file's suffix, or is there and is no model."""
+    from zoo.settings import split_recipe
+
+    if os.sep in what or what.endswith(".safetensors"):
+        return True
+    return split_recipe(registry, what)[0] not in registry.models and Path(what).exists()
+
+
+def _model(registry: Registry, name: str) -> dict[str, Any]:
     from zoo.settings import Vocabulary, resolve
 
-    settings = resolve(registry, model.name)
-    spec = settings.model
-    vocabulary = Vocabulary(registry, spec.composition, spec.parts)
-    values = settings.to_dict()["options"]
+    settings = resolve(registry, name)
+    model = settings.model
+    vocabulary = Vocabulary(registry, model.composition, model.parts)
+    tables = settings.to_dict()
     return {
         "name": model.name,
         "summary": model.summary,
@@ -86,103 +92,74 @@ def _describe(registry: Registry, model: ModelSpec) -> dict[str, Any]:
         "status": model.status,
         "paper": model.paper,
         "composition": model.composition,
-        "parts": dict(spec.parts),
+        "parts": tables["parts"],
         "options": {
-            dotted: {"default": values[dotted], "range": field.range, "help": field.help}
+            dotted: {"default": tables["options"][dotted], "range": field.range, "help": field.help}
             for dotted, field in vocabulary.fields.items()
         },
-        "recipes": {name: dict(recipe) for name, recipe in model.recipes.items()},
+        "recipe": settings.recipe,
+        "recipes": {recipe: dict(values) for recipe, values in model.recipes.items()},
+        "training": tables["training"],
         "verified": {data: dict(result) for data, result in model.verified.items()},
     }
 
 
 def _print_model(document: dict[str, Any]) -> None:
     click.echo(f"{document['name']}: {document['summary']}")
-    for key in ("family", "plugin", "status", "paper"):
-        click.echo(f"{key:10}{document[key]}")
-    for role, part in document["parts"].items():
-        click.echo(f"{role:10}{part}")
+    facts = {key: document[key] for key in ("family", "plugin", "status", "paper") if document[key]}
+    _print_pairs(facts)
     click.echo()
-    rows = [
+    _print_pairs(document["parts"])
+    click.echo()
+    options = [
         [f"--{name.replace('_', '-')}", _text(option["default"]), option["range"], option["help"]]
         for name, option in document["options"].items()
     ]
-    print_table(("option", "default", "range", "what it does"), rows)
+    print_table(("option", "default", "range", "what it does"), options)
+    click.echo()
     for name, recipe in document["recipes"].items():
-        settings = "  ".join(f"{key}={_text(value)}" for key, value in recipe.items())
-        click.echo(f"recipe {document['name']}.{name}: {settings}")
+        click.echo(f"recipe {document['name']}.{name}: {_settings(recipe)}")
     for data, result in document["verified"].items():
-        settings = "  ".join(f"{key}={_text(value)}" for key, value in result.items())
-        click.echo(f"verified on {data}: {settings}")
+        click.echo(f"verified on {data}: {_settings(result)}")
+
+
+def _print_pairs(pairs: Mapping[str, str]) -> None:
+    width = max(map(len, pairs), default=0) + 2
+    for key, value in pairs.items():
+        click.echo(f"{key:{width}}{value}")
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return "  ".join(f"{key}={_text(value)}" for key, value in values.items())
 
 
 def _text(value: Any) -> str:
     return ",".join(map(str, value)) or "none" if isinstance(value, list | tuple) else str(value)
 
 
-def _show_run(where: str, as_json: bool) -> None:
+def _run(where: str) -> dict[str, Any]:
     from zoo.runs.folder import find_run
 
     run = find_run(where)
-    document = {"run": str(run.path), **run.metadata, "scores": run.scores if run.weights.parent == run.path else {}}
-    if as_json:
-        print_json(document)
-        return
-    facts = run.metadata
-    click.echo(f"{run.path}: {facts['model']} on {facts['data']['name']}, {facts['outcome']['epochs']:g} epochs")
-    rows = [[role, part, facts["providers"][role]["distribution"]] for role, part in facts["parts"].items()]
-    print_table(("role", "part", "from"), rows)
-    options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in facts["options"].items()]
+    scores = run.scores if run.weights.parent == run.path else {}
+    return {"run": str(run.path), "weights": str(run.weights), **run.metadata, "scores": scores}
+
+
+def _print_run(document: dict[str, Any]) -> None:
+    try:
+        outcome, data = document["outcome"], document["data"]["name"]
+        click.echo(
+            f"{document['run']}: {document['model']} on {data}, {outcome['epochs']:g} epochs ({outcome['reason']})"
+        )
+        parts = [[role, part, document["providers"][role]["distribution"]] for role, part in document["parts"].items()]
+    except (KeyError, TypeError):
+        raise ZooError(f"{document['weights']} has a damaged header; train again, or restore it from a copy") from None
+    click.echo()
+    print_table(("role", "part", "from"), parts)
+    click.echo()
+    options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in document["options"].items()]
     print_table(("option", "value"), options)
     scores = [[name, number(value)] for name, value in document["scores"].items() if not isinstance(value, list)]
     if scores:
+        click.echo()
         print_table(("score", "value"), scores, right=(1,))
-
-
-@click.command()
-@click.option("--errors", is_flag=True, help="Show the traceback of each fault.")
-@_JSON
-@click.pass_context
-def plugins(ctx: click.Context, errors: bool, as_json: bool) -> None:
-    """List the plugins: where they are from, what they bring, what is wrong with them."""
-    registry: Registry = ctx.obj.registry
-    found = registry.plugins
-    rows = [
-        {
-            "plugin": plugin.source.plugin,
-            "distribution": plugin.source.distribution,
-            "version": plugin.source.version,
-            "parts": [f"{part.kind} {part.name}" for part in plugin.parts],
-            "models": [e.name for e in registry.models.entries() if e.item.plugin == plugin.source.plugin],
-            "datasets": [dataset.name for dataset in plugin.datasets],
-            "milliseconds": round(1000 * plugin.seconds, 1),
-            "imports_torch": plugin.imports_torch,
-        }
-        for plugin in found.loaded
-    ]
-    faults = [{"plugin": f.source.plugin, "distribution": str(f.source), "reason": f.reason} for f in found.faults]
-    disabled = [f"{source.distribution}:{source.plugin}" for source in found.disabled]
-    if as_json:
-        print_json({"plugins": rows, "faults": faults, "disabled": disabled})
-        return
-    print_table(("plugin", "from", "brings", "load time", "note"), [_plugin_row(row) for row in rows], right=(3,))
-    for name in disabled:
-        click.echo(f"disabled: {name}")
-    if errors:
-        _print_tracebacks(registry)
-    elif faults:
-        say(f"{len(faults)} faults; --errors shows where they come from")
-
-
-def _plugin_row(row: dict[str, Any]) -> list[str]:
-    counts = [f"{len(row[key])} {key}" for key in ("parts", "models", "datasets") if row[key]]
-    note = "imports torch at load" if row["imports_torch"] else ""
-    origin = f"{row['distribution']} {row['version']}"
-    return [row["plugin"], origin, ", ".join(counts), f"{row['milliseconds']} ms", note]
-
-
-def _print_tracebacks(registry: Registry) -> None:
-    for fault in registry.plugins.faults:
-        click.echo(str(fault))
-        if fault.error is not None:
-            click.echo("".join(traceback.format_exception(fault.error)))

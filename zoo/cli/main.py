@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 import importlib
+import io
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from zoo.cli.session import Session
+from zoo.cli.terminal import say
 from zoo.errors import ZooError, did_you_mean
-
-if TYPE_CHECKING:
-    from zoo.registry import Registry
 
 # What each command is, and where: nothing is imported before it is needed.
 COMMANDS = {
     "list": ("zoo.cli.listing:list_models", "List the models."),
     "show": ("zoo.cli.listing:show", "Show a model, a run or a weights file."),
     "explain": ("zoo.cli.explain:explain", "Explain what a model minimises, and what its numbers mean."),
-    "plugins": ("zoo.cli.listing:plugins", "List the plugins and their faults."),
+    "plugins": ("zoo.cli.plugins:plugins", "List the plugins and their faults."),
     "train": ("zoo.cli.train:train", "Train a model."),
     "evaluate": ("zoo.cli.use:evaluate", "Score a run on the test images."),
     "compare": ("zoo.cli.compare:compare", "Compare models or runs side by side."),
     "sample": ("zoo.cli.use:sample", "Draw images from a run."),
-    "reconstruct": ("zoo.cli.use:reconstruct", "Encode and decode images with a run."),
-    "interpolate": ("zoo.cli.use:interpolate", "Go from one test image to another through the latent space."),
-    "embed": ("zoo.cli.use:embed", "Write the codes of images."),
+    "reconstruct": ("zoo.cli.pictures:reconstruct", "Encode and decode images with a run."),
+    "interpolate": ("zoo.cli.pictures:interpolate", "Go from one test image to another through the latent space."),
+    "embed": ("zoo.cli.pictures:embed", "Write the codes of images."),
     "runs": ("zoo.cli.runs:runs", "List runs, and remove them."),
     "data": ("zoo.cli.runs:data", "List the data sets, and where they lie."),
 }
@@ -36,6 +37,13 @@ COMMANDS = {
 
 class Commands(click.Group):
     """A group whose commands are imported when they are asked for; help comes from the table."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command, and make the session from it; shell completion comes here too."""
+        given = tuple(args)
+        rest = super().parse_args(ctx, args)
+        ctx.obj = Session(given, quiet=ctx.resilient_parsing, **ctx.params)
+        return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -65,33 +73,10 @@ class Commands(click.Group):
         from click.shell_completion import CompletionItem
 
         found = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
-        return found or super().shell_complete(ctx, incomplete)
+        return found or click.Command.shell_complete(self, ctx, incomplete)
 
 
-class Session:
-    """What the options before the command ask for; the registry is read once, when it is first needed."""
-
-    def __init__(self, no_plugins: bool, plugins: tuple[Path, ...], registries: tuple[Path, ...]) -> None:
-        self._no_plugins = no_plugins
-        self._plugins = plugins
-        self._registries = registries
-        self._registry: Registry | None = None
-
-    @property
-    def registry(self) -> Registry:
-        """The registry; faults are shown the first time."""
-        if self._registry is None:
-            from zoo.registry import load_registry
-
-            self._registry = load_registry(
-                third_party=not self._no_plugins, plugin_files=self._plugins, registry_files=self._registries
-            )
-            for fault in self._registry.plugins.faults:
-                click.echo(f"zoo: {fault}", err=True)
-        return self._registry
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="generative-zoo", prog_name="zoo")
 @click.option("--no-plugins", is_flag=True, help="Load none but the bundled plugins.")
 @click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, help="Load a one-file plugin too.")
@@ -103,20 +88,30 @@ class Session:
     help="Read models from this file instead of ./zoo.toml.",
 )
 @click.pass_context
-def zoo(ctx: click.Context, no_plugins: bool, plugins: tuple[Path, ...], registries: tuple[Path, ...]) -> None:
-    """The generative model zoo: train, understand, compare and extend generative models.
+def zoo(ctx: click.Context, /, **options: Any) -> None:
+    r"""The generative model zoo: train, understand, compare and extend generative models.
 
     \b
       zoo list
       zoo train conv-vae --beta 0.11
       zoo compare ae conv-vae
     """
-    ctx.obj = Session(no_plugins, plugins, registries)
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no letter for `×`, or a path that is no text, is no reason to stop.
+            stream.reconfigure(errors="replace")
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_output()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -127,22 +122,32 @@ def run(arguments: list[str]) -> int:
     except ZooError as error:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
-        return _fail(_without_breaks(error.format_message()), error.exit_code if error.exit_code > 1 else 2)
+        return _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has gone; that is no mistake of anyone's.
-        sys.stderr.close()
+        _let_go_of_output()
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}", 2)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        return _fail("not enough memory; take a smaller --batch-size, --limit or model, or another --device", 2)
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"zoo: {message}", err=True)
+    say(f"zoo: {' '.join(message.split())}")
     return code
 
 
-def _without_breaks(message: str) -> str:
-    return " ".join(message.split())
+def _is_memory(error: Exception) -> bool:
+    """Whether an error tells that memory ran out; torch's own are RuntimeErrors, some with no class of their own."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text
+
+
+def _let_go_of_output() -> None:
+    # The reader of our output, such as `head`, has gone: no mistake of anyone's. What is left goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

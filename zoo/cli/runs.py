@@ -4,26 +4,28 @@ from __future__ import annotations
 
 __all__ = ["data", "runs"]
 
+import contextlib
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.cli.terminal import print_json, print_table
+from zoo.cli.completion import complete_run
+from zoo.cli.session import session
+from zoo.cli.terminal import JSON, print_json, print_table, say
 from zoo.errors import ZooError
 from zoo.runs.folder import Run, find_run
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 @click.group(invoke_without_command=True)
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where to look."
 )
-@_JSON
+@JSON
 @click.pass_context
-def runs(ctx: click.Context, folder: Path, as_json: bool) -> None:
+def runs(ctx: click.Context, /, folder: Path, as_json: bool) -> None:
     """List runs with their sizes; 'zoo runs rm RUN' removes one."""
     if ctx.invoked_subcommand is not None:
         return
@@ -32,27 +34,35 @@ def runs(ctx: click.Context, folder: Path, as_json: bool) -> None:
         print_json(found)
         return
     if not found:
-        click.echo(f"no runs in {folder}; 'zoo train conv-vae' makes one", err=True)
+        say(f"no runs in {folder}; 'zoo train conv-vae' makes one")
         return
     rows = [[row["run"], row["model"], row["data"], row["state"], _size(row["bytes"])] for row in found]
     print_table(("run", "model", "data", "state", "size"), rows, right=(4,))
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": str(run.path), "bytes": _bytes(run.path)}
+    model, data = "", ""
     try:
         settings = run.settings
-        row |= {"model": settings.get("model"), "data": settings.get("data")}
-        row["state"] = run.metadata["outcome"]["reason"] if run.finished else f"{len(run.records())} epochs, unfinished"
-    except ZooError as error:
-        row |= {"model": None, "data": None, "state": f"damaged: {error}"}
-    return {
-        key: row.get(key) or "" if key != "bytes" else row[key] for key in ("run", "model", "data", "state", "bytes")
-    }
+        model, data = str(settings.get("model", "")), str(settings.get("data", ""))
+        state = run.metadata["outcome"]["reason"] if run.finished else f"unfinished, {_epochs(run)}"
+    except (ZooError, KeyError, TypeError) as error:
+        state = f"damaged: {error}"
+    return {"run": str(run.path), "model": model, "data": data, "state": state, "bytes": _bytes(run.path)}
+
+
+def _epochs(run: Run) -> str:
+    done = len(run.records())
+    return f"{done} epoch{'' if done == 1 else 's'} done"
 
 
 def _bytes(path: Path) -> int:
-    return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
+    total = 0
+    for item in path.rglob("*"):
+        # A run in work replaces its files.
+        with contextlib.suppress(FileNotFoundError):
+            total += item.stat().st_size if item.is_file() else 0
+    return total
 
 
 def _size(count: int) -> str:
@@ -60,31 +70,40 @@ def _size(count: int) -> str:
 
 
 @runs.command()
-@click.argument("where", metavar="RUN...", nargs=-1, required=True)
+@click.argument("where", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(where: tuple[str, ...], yes: bool) -> None:
     """Remove runs for good."""
-    found = [find_run(path) for path in where]
+    found = [find_run(path) for path in dict.fromkeys(where)]
     for run in found:
-        if run.weights.parent != run.path or not (run.path / "config.toml").is_file():
+        # Other programs have a config.toml too.
+        if run.weights.parent != run.path or not {"composition", "parts", "training"} <= run.settings.keys():
             raise ZooError(f"{run.path} is no run folder; nothing was removed")
     for run in found:
         size = _size(_bytes(run.path))
-        if not yes and not click.confirm(f"remove {run.path} ({size})?", err=True):
-            continue
-        shutil.rmtree(run.path)
-        click.echo(f"removed {run.path} ({size})")
+        if yes or _is_agreed(f"remove {run.path} ({size})?"):
+            shutil.rmtree(run.path)
+            click.echo(f"removed {run.path} ({size})")
+
+
+def _is_agreed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise ZooError("nobody is there to ask; add --yes to remove without a question") from None
 
 
 @click.command()
-@_JSON
+@JSON
 @click.pass_context
-def data(ctx: click.Context, as_json: bool) -> None:
+def data(ctx: click.Context, /, as_json: bool) -> None:
     """List the data sets, their sizes, and where they lie."""
     from zoo.data.cache import data_roots
 
     rows = []
-    for entry in ctx.obj.registry.datasets.entries():
+    for entry in session(ctx).registry.datasets.entries():
         spec = entry.item
         places = [root / spec.location for root in data_roots()] if spec.location else []
         found = next((str(place) for place in places if place.exists()), None)
@@ -102,4 +121,4 @@ def data(ctx: click.Context, as_json: bool) -> None:
         return
     cells = [[row["name"], row["size"] or "", row["path"] or "", row["summary"]] for row in rows]
     print_table(("name", "images", "lies in", "what it is"), [[str(cell) for cell in row] for row in cells])
-    click.echo(f"searched: {', '.join(map(str, data_roots()))}  (set ZOO_DATA to add a folder)", err=True)
+    say(f"searched: {', '.join(map(str, data_roots()))}  (set ZOO_DATA to add a folder)")

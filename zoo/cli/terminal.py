@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["number", "print_json", "print_table", "say"]
+__all__ = ["JSON", "number", "print_json", "print_table", "say"]
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 DASH = "–"
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 def say(message: str) -> None:
@@ -21,6 +21,8 @@ def say(message: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print the one document of a `--json` command, on stdout; what is not finite becomes null."""
+    import json
+
     click.echo(json.dumps(_finite(document), indent=2))
 
 
@@ -51,7 +53,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right
     """
     if not sys.stdout.isatty():
         for row in (headings, *rows):
-            click.echo("\t".join(row))
+            click.echo("\t".join(" ".join(cell.split()) for cell in row))
         return
     from rich import box
     from rich.console import Console

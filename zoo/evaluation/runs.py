@@ -56,14 +56,27 @@ def _words(shape: tuple[int, ...]) -> str:
 
 
 def evaluate_run(
-    registry: Registry, run: Run, data: str | None = None, device: str = "auto", seed: int = 0
+    registry: Registry,
+    run: Run,
+    data: str | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    reading: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Score a run on test images and, if they are its own, write the scores into it.
+
+    Arguments:
+        registry: Where parts and data sets are found.
+        run: The run.
+        data: Another data set of the same shape.
+        device: Where to compute.
+        seed: Seed of the posterior samples.
+        reading: Image options for that other data set.
 
     Raises:
         ZooError: If the data does not fit the model.
     """
-    images, options = images_for(registry, run, data)
+    images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
     model = place(load_model(run, registry), where)
     scores: dict[str, Any] = dict(evaluate_model(model, images, options, step_of(run), where, seed))
@@ -71,7 +84,7 @@ def evaluate_run(
     scores["parameters"] = outcome["parameters"]
     scores["images_per_second"] = round(outcome["images_per_second"], 1)
     scores["seconds"] = round(outcome["seconds"], 1)
-    own = data is None or data == run.metadata["data"]["name"]
+    own = not reading and data in (None, run.metadata["data"]["name"])
     if own and run.weights.parent == run.path and seed == run.metadata["training"]["seed"]:
         run.write_scores(scores)
     return scores

@@ -24,7 +24,6 @@ _FUSED: dict[str, Callable[..., Optimizer]] = {
 _PLAIN: dict[str, Callable[..., Optimizer]] = {
     "adamax": torch.optim.Adamax,
     "nadam": torch.optim.NAdam,
-    "rmsprop": torch.optim.RMSprop,
 }
 
 
@@ -105,7 +104,9 @@ class Optimisers:
 def _make(parameters: list[nn.Parameter], options: TrainOptions) -> Optimizer:
     settings: dict[str, Any] = {"lr": 0.0, "weight_decay": options.weight_decay}
     if options.optimizer == "sgd":
-        settings["momentum"] = 0.9
+        settings["momentum"] = options.momentum
+    else:
+        settings["betas"] = (options.momentum, options.square_decay)
     if options.optimizer in _PLAIN:
         return _PLAIN[options.optimizer](parameters, **settings)
     fused = parameters[0].device.type in ("cpu", "cuda") and all(p.dtype.is_floating_point for p in parameters)

@@ -142,7 +142,7 @@ class Trainer:
     def outcome(self) -> Outcome:
         """Return how the run stands."""
         at = self._at
-        speed = statistics.median(at.speeds) if at.speeds else 0.0
+        speed = statistics.median(at.speeds) if at.speeds else self._speed()
         return Outcome(at.reason or "finished", at.count / len(self.data.train), at.count, at.seconds, speed)
 
     def start(self) -> None:

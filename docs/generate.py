@@ -1,0 +1,233 @@
+"""Writes what the documentation can learn from the code: help texts, parts, options, models, hooks.
+
+Each page holds marked blocks, `<!-- generated: WHAT -->` to `<!-- end -->`, and this script fills them:
+
+    python docs/generate.py
+
+A test compares the pages with what it would write.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PAGES", "fill"]
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo import hookspecs
+from zoo.cli.flags import OptionFlag
+from zoo.cli.main import zoo as command
+from zoo.data.options import DataOptions
+from zoo.options import Field, Options, describe
+from zoo.registry import Registry, load_registry
+from zoo.settings import resolve
+from zoo.specs import PartSpec, import_reference
+from zoo.training.options import TrainOptions
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+_SHARED = (
+    "And the options of [training](options.md#training), of [data](data.md#options), and of the parts of the model that "
+    "is named: `--help` after a model shows them with its defaults."
+)
+_BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill(text: str) -> str:
+    """Return a page with its generated blocks written anew."""
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{_block(match['what'])}\n\n{match[3]}", text)
+
+
+def _block(what: str) -> str:
+    kind, _, name = what.partition(" ")
+    return _BLOCKS[kind](name)
+
+
+@cache
+def _registry() -> Registry:
+    return load_registry(third_party=False)
+
+
+def _commands(_: str) -> str:
+    """The reference of the command and of everything below it, whatever way this version of click lays out help."""
+    return "\n\n".join(_below("zoo", command, None))
+
+
+def _below(name: str, one: click.Command, parent: click.Context | None) -> Iterator[str]:
+    context = click.Context(one, parent, info_name=name.rpartition(" ")[2], **one.context_settings)
+    yield _command(name, one, context)
+    if isinstance(one, click.Group):
+        for child in one.list_commands(context):
+            found = one.get_command(context, child)
+            if found is not None:
+                yield from _below(f"{name} {child}", found, context)
+
+
+def _command(name: str, one: click.Command, context: click.Context) -> str:
+    """The usage, the help and the options of a command."""
+    parameters = [p for p in one.get_params(context) if "--help" not in p.opts]
+    arguments = [p.metavar or p.human_readable_name for p in parameters if isinstance(p, click.Argument)]
+    usage = " ".join([name, "[OPTIONS]", *arguments, *(["COMMAND"] if isinstance(one, click.Group) else [])])
+    options = [p for p in parameters if isinstance(p, click.Option)]
+    records = [p.get_help_record(context) for p in options if not isinstance(p, OptionFlag)]
+    rows = [(f"`{flags}`", " ".join(text.split())) for flags, text in filter(None, records)]
+    lines = [f"## {name}", "", f"    {usage}", "", _prose(one.help or "")]
+    if rows:
+        lines += ["", _table(("option", "what it does"), rows)]
+    if len(records) < len(options):
+        lines += ["", _SHARED]
+    return "\n".join(lines)
+
+
+def _prose(text: str) -> str:
+    """Click's help as Markdown: what it must not wrap, marked by a backspace, is code."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        "\n".join(f"    {line.strip()}" for line in part.splitlines()[1:]) if part.startswith("\b") else part
+        for part in paragraphs
+    )
+
+
+def _models(_: str) -> str:
+    rows = [
+        (f"[`{entry.name}`](docs/models.md#{entry.name})", entry.item.summary, entry.item.paper)
+        for entry in _registry().models.entries()
+        if entry.source.ours
+    ]
+    return _table(("model", "what it is", "paper"), rows)
+
+
+def _model(name: str) -> str:
+    """Parts, options, recipes and results of a model; the options of backbones are left to the page of parts."""
+    registry = _registry()
+    settings = resolve(registry, name)
+    model, rows, options = settings.model, [], []
+    for role in registry.composition(model.composition).roles:
+        spec = registry.part(role.kind, model.parts[role.name]).item
+        rows.append((role.name, _link(spec), spec.summary, f"`{spec.equation}`" if spec.equation else ""))
+        if role.kind not in ("encoder", "decoder"):
+            chosen = settings.options[role.name].to_dict()
+            options += [_option_row(field, f"{role.name}.", chosen[field.name]) for field in _fields(spec)]
+    lines = [f"Paper: {model.paper}.", "", _table(("role", "part", "what it is", "equation"), rows)]
+    if options:
+        lines += ["", _table(("option", "default here", "range", "what it does"), options)]
+    lines += ["", *_recipes(name, model.recipes), *_verified(model.verified)]
+    return "\n".join(lines)
+
+
+def _recipes(name: str, recipes: Any) -> Iterator[str]:
+    for recipe, values in recipes.items():
+        settings = ", ".join(f"{key} {_value(value)}" for key, value in values.items())
+        yield f"- Recipe `{name}.{recipe}`: {settings}"
+
+
+def _verified(results: Any) -> Iterator[str]:
+    for data, result in results.items():
+        values = ", ".join(f"{key} {_value(value)}" for key, value in result.items())
+        yield f"- Verified on `{data}`: {values}"
+
+
+def _parts(kind: str) -> str:
+    """Every bundled part of a kind with its options."""
+    return "\n\n".join(_part(entry.item) for entry in _registry().parts[kind].entries())
+
+
+def _part(spec: PartSpec) -> str:
+    facts = [f"### {spec.kind} {spec.name}", "", spec.summary]
+    if spec.equation:
+        facts += ["", f"    {spec.equation}"]
+    if spec.paper:
+        facts += ["", f"Paper: {spec.paper}."]
+    fields = _fields(spec)
+    return "\n".join([*facts, "", _options(fields, f"{spec.kind}.") if fields else "It has no options."])
+
+
+def _link(spec: PartSpec) -> str:
+    return f"[`{spec.name}`](parts.md#{spec.kind}-{spec.name})"
+
+
+def _fields(spec: PartSpec) -> tuple[Field, ...]:
+    return describe(import_reference(spec.options))
+
+
+def _options(fields: Iterable[Field], prefix: str) -> str:
+    rows = [_option_row(field, prefix, field.default) for field in fields]
+    return _table(("option", "default", "range", "what it does"), rows)
+
+
+def _option_row(field: Field, prefix: str, value: Any) -> tuple[str, ...]:
+    kind = "takes a schedule" if field.scheduled else ""
+    allowed = ", ".join(note for note in (field.range.replace("|", ", "), kind) if note)
+    return (f"`--{prefix}{field.flag}`", f"`{_value(value)}`", allowed, field.help)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _options_of(owner: type[Options]) -> Callable[[str], str]:
+    return lambda _: _options(describe(owner), "")
+
+
+def _datasets(_: str) -> str:
+    rows = []
+    for entry in _registry().datasets.entries():
+        spec = entry.item
+        name = f"{spec.name}:{spec.argument}" if spec.argument else spec.name
+        location = f"`{spec.location}`" if spec.location else ""
+        rows.append((f"`{name}`", spec.summary, spec.size, location))
+    return _table(("`--data`", "what it is", "images", "where it lies below `ZOO_DATA`"), rows)
+
+
+def _hooks(_: str) -> str:
+    """Each hook as it is declared, without its decorator."""
+    found = [getattr(hookspecs, name) for name in hookspecs.__all__ if name.startswith("zoo_")]
+    found.sort(key=lambda hook: inspect.getsourcelines(hook)[1])
+    blocks = []
+    for hook in found:
+        signature = inspect.getsource(hook).split('"""')[0].replace("@hookspec\n", "").strip().removesuffix(":")
+        blocks.append(f"### {hook.__name__}\n\n```py\n{signature}\n```\n\n{inspect.getdoc(hook)}")
+    return "\n\n".join(blocks)
+
+
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [headings, tuple("---" for _ in headings), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+_BLOCKS: dict[str, Callable[[str], str]] = {
+    "commands": _commands,
+    "models": _models,
+    "model": _model,
+    "parts": _parts,
+    "training": _options_of(TrainOptions),
+    "images": _options_of(DataOptions),
+    "datasets": _datasets,
+    "hooks": _hooks,
+}
+
+
+def main() -> None:
+    """Write every page anew, and say which changed."""
+    for page in PAGES:
+        before = page.read_text()
+        after = fill(before)
+        if after != before:
+            page.write_text(after)
+            sys.stderr.write(f"wrote {page.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
