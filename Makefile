@@ -2,7 +2,7 @@
 
 PYTHON    ?= python3
 VENV      ?= .venv
-DEMO_ARGS ?= --budget 4m
+DEMO_ARGS ?= --budget 3.5m
 TEST_ARGS ?= -n 2
 
 BIN    := $(VENV)/bin

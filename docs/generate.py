@@ -35,8 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 _SHARED = (
-    "And the options of [training](options.md#training), of [data](data.md#options), and of the parts of the model that "
-    "is named: `--help` after a model shows them with its defaults."
+    "And the options of [training](options.md#training), of [data](data.md#options), and of the parts of the model "
+    "that is named: `--help` after a model shows them with its defaults."
 )
 _BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

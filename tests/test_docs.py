@@ -7,6 +7,7 @@ import doctest
 import gzip
 import importlib.util
 import io
+import os
 import re
 import shlex
 import struct
@@ -160,7 +161,7 @@ def run_console(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
         assert is_like(shown, wanted), f"{block.place}: {line}\nshows\n{shown}\nnot\n{wanted}"
 
 
-@pytest.mark.parametrize("name", [name for name, page in zip(NAMES, PAGES, strict=True) if any(map(is_run, blocks(page)))])
+@pytest.mark.parametrize("name", [name for name in NAMES if any(map(is_run, blocks(ROOT / name)))])
 def test_what_a_page_shows_runs(name: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(desk / "pictures")
     names: dict[str, object] = {"__name__": "page"}
@@ -222,6 +223,28 @@ def headings(page: Path) -> list[str]:
 
 def test_every_command_is_in_the_reference() -> None:
     assert {f"zoo {name}" for name in COMMANDS} <= set(headings(ROOT / "docs" / "cli.md"))
+
+
+def test_the_reference_shows_examples_line_by_line() -> None:
+    assert "\n    zoo train conv-vae --beta 0.11\n" in (ROOT / "docs" / "cli.md").read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_that_is_described_works(shell: str, desk: Path) -> None:
+    assert f"_ZOO_COMPLETE={shell}_source" in (ROOT / "docs" / "completion.md").read_text()
+    typed = {"COMP_WORDS": "zoo train conv", "COMP_CWORD": "conv" if shell == "fish" else "2"}
+    shown = [
+        subprocess.run(
+            [sys.executable, "-m", "zoo"],
+            env={**os.environ, "_ZOO_COMPLETE": f"{shell}_{what}", **typed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for what in ("source", "complete")
+    ]
+    assert "zoo" in shown[0]
+    assert "conv-vae" in shown[1]
 
 
 def test_every_model_is_described(registry: Registry) -> None:
@@ -300,5 +323,5 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    index = (ROOT / "docs" / "README.md").read_text()
-    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= set(re.findall(r"\((\w+\.md)\)", index))
+    listed = re.findall(r"\((\w+\.md)\)", (ROOT / "docs" / "README.md").read_text())
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} == {"README.md", *listed}

@@ -237,8 +237,9 @@ class TestAnySize:
 
     @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 28), (1, 3, 3)])
     def test_too_small_images_name_the_mend(self, shape: tuple[int, int, int]) -> None:
+        options = {"channels": (2, 2, 2), "kernel": 4}
         with pytest.raises(ZooError, match=r"too small for 3 convolutions .* fewer channels or a smaller kernel"):
-            tiny("conv-vae", shape, **{"encoder.channels": (2, 2, 2), "decoder.channels": (2, 2, 2)})
+            tiny("conv-vae", shape, **{f"{role}.{k}": v for role in ("encoder", "decoder") for k, v in options.items()})
 
     def test_no_convolution_at_all_names_the_mend(self) -> None:
         with pytest.raises(ZooError, match="use mlp"):

@@ -22,7 +22,8 @@ PACKAGES = {"zoo", "zoo_networks", "zoo_autoencoder", "zoo_vae", "zoo_beta_vae"}
 
 
 def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
-    done = subprocess.run([str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{command} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

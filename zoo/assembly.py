@@ -5,14 +5,11 @@ from __future__ import annotations
 __all__ = ["build_model", "providers"]
 
 from collections.abc import Mapping
-from typing import Any
 
-from zoo.catalogue import Source
-from zoo.errors import ZooError, one_line
 from zoo.interfaces import Model, Part, Site
 from zoo.options import Options
 from zoo.registry import Registry
-from zoo.specs import import_reference
+from zoo.specs import import_or_tell
 
 
 def build_model(
@@ -40,30 +37,23 @@ def build_model(
     built: dict[str, Part] = {}
     for role in spec.build_order():
         entry = registry.part(role.kind, parts[role.name])
-        part = _import(entry.item.part, f"{role.name} '{entry.name}'", entry.source)
+        part = import_or_tell(entry.item.part, f"{role.name} '{entry.name}' of {entry.source}")
         site = Site(shape, train_size, {name: built[name] for name in role.needs})
         built[role.name] = part(options[role.name], site)
-    model = _import(spec.model, f"composition '{spec.name}'", registry.compositions.find(spec.name).source)
+    model = import_or_tell(
+        spec.model, f"composition '{composition}' of {registry.compositions.find(composition).source}"
+    )
     composed: Model = model(built, Site(shape, train_size, {}))
     return composed
 
 
-def _import(reference: str, what: str, source: Source) -> Any:
-    try:
-        return import_reference(reference)
-    except Exception as error:
-        raise ZooError(f"{what} of {source} does not import: {one_line(error)}") from error
-
-
-def providers(registry: Registry, composition: str, parts: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return which distribution and plugin provides each role's part, for the metadata of a saved model."""
+def providers(registry: Registry, composition: str, parts: Mapping[str, str], data: str) -> dict[str, dict[str, str]]:
+    """Return which distribution and plugin each role's part, the composition and the data set come from."""
     spec = registry.composition(composition)
-    entries = {role.name: registry.part(role.kind, parts[role.name]) for role in spec.roles}
+    sources = {role.name: registry.part(role.kind, parts[role.name]).source for role in spec.roles}
+    sources["composition"] = registry.compositions.find(composition).source
+    sources["data"] = registry.datasets.find(data.partition(":")[0]).source
     return {
-        name: {
-            "distribution": entry.source.distribution,
-            "version": entry.source.version,
-            "plugin": entry.source.plugin,
-        }
-        for name, entry in entries.items()
+        name: {"distribution": source.distribution, "version": source.version, "plugin": source.plugin}
+        for name, source in sources.items()
     }

@@ -87,7 +87,9 @@ class Catalogue(Generic[T]):
         if found:
             spellings = " or ".join(f"'{qualified(name, entry.source)}'" for entry in found)
             raise ZooError(f"{self.noun} '{name}' is provided more than once; write {spellings}")
-        raise ZooError(f"unknown {self.noun} '{name}'{did_you_mean(name, self.names())}")
+        names = self.names()
+        known = f" (there are {', '.join(names)})" if names else ""
+        raise ZooError(f"unknown {self.noun} '{name}'{did_you_mean(name, names) or known}")
 
     def spelling(self, name: str, distribution: str) -> str | None:
         """Return the name that finds what a distribution declares under a bare name, or nothing if it does not."""

@@ -8,7 +8,7 @@ from zoo.data.images import ImageSet
 from zoo.data.load import load_images
 from zoo.data.options import DataOptions
 from zoo.registry import Registry
-from zoo.specs import import_reference
+from zoo.specs import import_or_tell
 
 
 def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet:
@@ -18,5 +18,6 @@ def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet
         ZooError: If there is no such set, or it cannot be read.
     """
     name, colon, argument = data.partition(":")
-    spec = registry.datasets.find(name).item
-    return load_images(import_reference(spec.load), argument if colon else None, options)
+    entry = registry.datasets.find(name)
+    load = import_or_tell(entry.item.load, f"data set '{entry.name}' of {entry.source}")
+    return load_images(load, argument if colon else None, options)

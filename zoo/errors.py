@@ -17,10 +17,8 @@ class Diverged(ZooError):
     exit_code = 1
 
 
-class Interrupted(ZooError):
+class Interrupted(KeyboardInterrupt):
     """A run stopped by the user, saved and resumable: exit code 130."""
-
-    exit_code = 130
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

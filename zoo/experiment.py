@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from zoo.assembly import build_model
+from zoo.assembly import build_model, providers
 from zoo.data.cache import DataUnavailable
 from zoo.data.images import ImageSet, Split
 from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
-from zoo.errors import Diverged, ZooError
+from zoo.errors import Diverged, Interrupted, ZooError
 from zoo.evaluation.blocks import BLOCK, evaluate_model, figure_batches
 from zoo.interfaces import Model, Step
 from zoo.registry import ModelSpec, Registry
@@ -28,7 +28,7 @@ from zoo.runs.card import model_card
 from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from zoo.runs.files import write_text
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
-from zoo.runs.loading import metadata_of, options_from, place, save_model
+from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
 from zoo.training.feed import Feed
@@ -120,7 +120,7 @@ def run_training(
         title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
         run = Run(new_run_folder(out, title, settings.data))
         with _new_folder(run.path):
-            run.write_config({**settings.to_dict(), "command": command})
+            run.write_config(_tables(registry, settings, command))
             trainer = _trainer(job, run, progress)
             trainer.start()
         return _train_and_finish(job, run, trainer, progress, command)
@@ -154,14 +154,30 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
     training = TrainOptions.from_dict({**settings.training.to_dict(), "epochs": goal})
     settings = replace(settings, training=training)
     command = tables.get("command", "")
-    with isolated(training.seed):
+    with isolated(training.seed), _threads_kept():
         job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
         trainer = _trainer(job, run, progress)
         trainer.restore(checkpoint)
-        run.write_config({**settings.to_dict(), "command": command})
+        run.write_config(_tables(registry, settings, command))
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
         return _train_and_finish(job, run, trainer, progress, command), True
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Sums depend on how they are shared out, so a resumed run takes its own number of threads; then it is put back."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _tables(registry: Registry, settings: Settings, command: str) -> dict[str, Any]:
+    """Return what `config.toml` holds."""
+    made_by = providers(registry, settings.model.composition, settings.model.parts, settings.data)
+    return {**settings.to_dict(), "command": command, "providers": made_by}
 
 
 def settings_from(registry: Registry, tables: dict[str, Any]) -> Settings:
@@ -171,7 +187,9 @@ def settings_from(registry: Registry, tables: dict[str, Any]) -> Settings:
         ZooError: If the file was damaged by hand.
     """
     try:
-        parts, composition, data = tables["parts"], tables["composition"], tables["data"]
+        made_by = tables.get("providers", {})
+        data = find_data(registry, "the run", tables["data"], made_by)
+        composition, parts = find_parts(registry, "the run", tables["composition"], tables["parts"], made_by)
         known = registry.models.find(tables["model"]).item if tables["model"] in registry.models else None
         blank = ModelSpec(tables["model"], registry.compositions.find(composition).source)
         model = replace(known or blank, composition=composition, parts=parts)
@@ -226,6 +244,13 @@ def _start_from(model: Model, where: Path) -> None:
 
 
 def _train_and_finish(job: _Job, run: Run, trainer: Trainer, progress: Progress, command: str) -> Run:
+    try:
+        return _train(job, run, trainer, progress, command)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
+
+
+def _train(job: _Job, run: Run, trainer: Trainer, progress: Progress, command: str) -> Run:
     _tell(job, progress, "zoo_train_start", run)
     try:
         outcome = trainer.fit()

@@ -41,6 +41,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.distributions import Distribution
+from zoo.errors import ZooError
 from zoo.options import Scheduled
 from zoo.schedules import Schedule
 
@@ -183,8 +184,11 @@ class Site:
         """Return the part of a needed role.
 
         Raises:
+            ZooError: If there is no such part here: this one was made for another kind of model.
             TypeError: If that part is of another kind.
         """
+        if role not in self.parts:
+            raise ZooError(f"a part that needs a {role} does not fit this kind of model; choose another")
         part = self.parts[role]
         if not isinstance(part, kind):
             raise TypeError(f"role '{role}' holds a {type(part).__name__}, which is no {kind.__name__}")
@@ -290,7 +294,9 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, n: int, options: SampleOptions | None = None) -> Tensor:
-        """Draw `n` images `(n, C, H, W)` in [0, 1], from torch's default generator.
+        """Draw `n` images `(n, C, H, W)` from torch's default generator.
+
+        They lie in [0, 1], unless the likelihood's mean is told not to (`--likelihood.squash identity`).
 
         Example:
             >>> import zoo
@@ -313,7 +319,7 @@ class Reconstructs(ABC):
 
     @abstractmethod
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Return the mean image at the posterior mean, `(B, C, H, W)` in [0, 1] for displays and `mse`."""
+        """Return the mean image at the posterior mean, `(B, C, H, W)`."""
 
 
 class Embeds(ABC):

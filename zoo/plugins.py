@@ -147,25 +147,33 @@ def _name_and_version(dist: Distribution | None) -> tuple[str, str]:
 
 
 def _module_of(path: Path) -> ModuleType:
-    if path.suffix != ".py":
-        raise ImportError(f"{path} is no Python file")
-    if not path.stem.isidentifier() or _is_taken(path):
-        raise ImportError(f"its module cannot be called '{path.stem}' here; give the file another name")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+    name = path.stem
+    if path.suffix != ".py" or not name.isidentifier():
+        raise ImportError(f"{path.name} cannot be imported; name it as a Python module, such as my_plugin.py")
+    if _is_taken(path):
+        raise ImportError(f"another module is called '{name}'; give the file another name")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None, "a file that ends in .py has a loader"
+    assert spec.loader is not None, "a file that ends in .py has a loader"
     module = importlib.util.module_from_spec(spec)
     # A spec's strings name the module, so that it must be found by import.
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[path.stem]
+        del sys.modules[name]
         raise
+    _FILES.add(name)
     return module
 
 
+_FILES: set[str] = set()
+"""The modules of one-file plugins that were loaded, which may be loaded again."""
+
+
 def _is_taken(path: Path) -> bool:
+    if path.stem in _FILES:
+        return False
     try:
         found = importlib.util.find_spec(path.stem)
     except ValueError:  # a module that was not imported from anywhere, such as __main__
@@ -176,9 +184,9 @@ def _is_taken(path: Path) -> bool:
 def _load(plugins: Plugins, source: Source, load: Callable[[], Any]) -> None:
     torch_before, started = "torch" in sys.modules, time.perf_counter()
     try:
+        # What a plugin prints must not mix with the one document of `--json`.
         with redirect_stdout(sys.stderr):
-            module = load()
-            manager = _manager_of(module, source)
+            manager = _manager_of(load(), source)
             faults: list[str] = []
             collected = _collect(manager, faults)
     # Some scripts exit when they are imported.

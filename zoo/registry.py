@@ -109,6 +109,16 @@ class Registry:
         """Return a composition by name."""
         return self.compositions.find(name).item
 
+    def why_absent(self, distribution: str) -> str:
+        """Return why something that a distribution provides is not here, and what to do, as the end of a sentence."""
+        if any(source.distribution == distribution for source in self.plugins.disabled):
+            return "which is disabled; see ZOO_DISABLE and --no-plugins"
+        if any(fault.source.distribution == distribution for fault in self.plugins.faults):
+            return "which did not load; see 'zoo plugins --errors'"
+        if distribution.endswith(".py"):
+            return f"which is not loaded; load it with 'zoo --plugin {distribution} …'"
+        return f"which is not installed; install it with 'pip install {distribution}'"
+
     def _why_missing(self) -> str:
         faulty = ", ".join(sorted({fault.source.plugin for fault in self.plugins.faults}))
         disabled = ", ".join(sorted({source.plugin for source in self.plugins.disabled}))
@@ -122,9 +132,8 @@ class Registry:
             self._note(plugin.source, catalogue.add(part.name, part, plugin.source))
         for composition in plugin.compositions:
             if taken := _reserved_roles(composition, plugin.source):
-                self.plugins.report(
-                    plugin.source, f"'{composition.name}' cannot be used: its role '{taken[0]}' is taken"
-                )
+                problem = f"'{composition.name}' cannot be used: a role may not be called '{taken[0]}'"
+                self.plugins.report(plugin.source, problem)
             else:
                 self._note(plugin.source, self.compositions.add(composition.name, composition, plugin.source))
         for dataset in plugin.datasets:
@@ -167,6 +176,7 @@ class Registry:
             raise ZooError("names are lower-case words with dashes")
         if not isinstance(table, Mapping):
             raise ZooError(f"[models.{name}] must be a table")
+        _check_types(table)
         plugin = table.get("plugin", "") if source.ours else source.plugin
         if source.ours and plugin not in {other.source.plugin for other in self.plugins.loaded if other.source.ours}:
             return None
@@ -183,7 +193,9 @@ class Registry:
     def _merge(self, base: ModelSpec, table: Mapping[str, Any]) -> ModelSpec:
         composition = self.composition(table.get("model", base.composition))
         roles = {role.name: role for role in composition.roles}
-        _check_keys(table, {*_TEXTS, *_TABLES, "model", *roles})
+        known = {*_TEXTS, *_TABLES, "model", *roles}
+        if unknown := [key for key in table if key not in known]:
+            raise ZooError(f"unknown key '{unknown[0]}'{did_you_mean(unknown[0], known)}")
         parts = {role: table[role] for role in roles if role in table}
         for role, part in parts.items():
             self.part(roles[role].kind, part)
@@ -201,10 +213,9 @@ class Registry:
         )
 
 
-def _check_keys(table: Mapping[str, Any], known: set[str]) -> None:
+def _check_types(table: Mapping[str, Any]) -> None:
+    """Everything in a model's table is text, the names of parts too, but for a few tables."""
     for key, value in table.items():
-        if key not in known:
-            raise ZooError(f"unknown key '{key}'{did_you_mean(key, known)}")
         if not isinstance(value, Mapping if key in _TABLES else str):
             raise ZooError(f"'{key}' must be {'a table' if key in _TABLES else 'text'}, got {value!r}")
     for key in ("recipes", "verified"):
@@ -221,7 +232,7 @@ def _reserved_roles(composition: CompositionSpec, source: Source) -> list[str]:
     from zoo.training.options import TrainOptions
 
     names = {field.name for owner in (TrainOptions, DataOptions) for field in describe(owner)}
-    names |= {*_TEXTS, *_TABLES, "model", "data", "out", "config", "resume", "json", "help"}
+    names |= {*_TEXTS, *_TABLES, "model", "composition", "data", "out", "config", "resume", "json", "help"}
     return [role.name for role in composition.roles if role.name in names]
 
 

@@ -112,6 +112,6 @@ def _parse_steps(text: str, rest: str) -> Schedule:
     if len(units) > 1:
         raise ZooError(f"'{text}' mixes units; count all of its points in steps, ep or %")
     if points[0] != 0 or list(points) != sorted(set(points)):
-        raise ZooError(f"'{text}' must start @0 and go on at later and later points")
+        raise ZooError(f"'{text}' is out of order; start @0 and go on at later and later points")
     values = tuple(float(value) for value, _, _ in found)
     return Schedule(text, "steps", values, points, units.pop() if units else "")

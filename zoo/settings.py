@@ -248,6 +248,6 @@ def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tables.items():
         if key in ("parts", "options", "images", "training") and isinstance(value, Mapping):
             values.update(value)
-        elif key not in ("model", "composition", "recipe", "command"):
+        elif key not in ("model", "composition", "command", "providers"):
             values[key] = value
     return values

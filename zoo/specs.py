@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["API", "CompositionSpec", "DatasetSpec", "PartSpec", "Role", "import_reference"]
+__all__ = ["API", "CompositionSpec", "DatasetSpec", "PartSpec", "Role", "import_or_tell", "import_reference"]
 
 import importlib
 from dataclasses import dataclass
 from typing import Any
+
+from zoo.errors import ZooError, one_line
 
 API = 1
 """The level of the plugin interface that this engine speaks."""
@@ -133,3 +135,15 @@ def import_reference(reference: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except AttributeError:
         raise ImportError(f"module '{module}' has no '{name}'") from None
+
+
+def import_or_tell(reference: str, what: str) -> Any:
+    """Import what a plugin's spec names, to use it.
+
+    Raises:
+        ZooError: If its code does not import; `what` says whose it is.
+    """
+    try:
+        return import_reference(reference)
+    except Exception as error:
+        raise ZooError(f"{what} does not import: {one_line(error)}") from error

@@ -51,10 +51,12 @@ def zoo_parts() -> Iterator[PartSpec]:
         name="linear",
         summary=_SUMMARIES["linear"],
         part="zoo_networks.dense:LinearEncoder",
+        options="zoo_networks.options:LinearOptions",
     )
     yield PartSpec(
         kind="decoder",
         name="linear",
         summary="One linear layer from the code to the pixels.",
         part="zoo_networks.dense:LinearDecoder",
+        options="zoo_networks.options:LinearDecoderOptions",
     )

@@ -7,11 +7,12 @@ __all__ = ["LinearDecoder", "LinearEncoder", "MlpDecoder", "MlpEncoder"]
 import math
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
-from zoo import Likelihood, Network, Options, Posterior, Site
+from zoo import Batch, Likelihood, Network, Posterior, Site
 from zoo_networks.layers import dense_stack
-from zoo_networks.options import MlpOptions
+from zoo_networks.options import LinearDecoderOptions, LinearOptions, MlpOptions
 
 
 @final
@@ -35,7 +36,7 @@ class MlpDecoder(Network):
     def __init__(self, options: MlpOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = _image_values(site)
-        sizes = [_latent_size(site), *options.hidden]
+        sizes = [site.part("posterior", Posterior).latent_size, *options.hidden]
         last = nn.Linear(sizes[-1], math.prod(self.out_shape))
         self.layers = nn.Sequential(nn.Flatten(), *dense_stack(sizes, options.activation), last)
 
@@ -46,32 +47,51 @@ class MlpDecoder(Network):
 
 @final
 class LinearEncoder(Network):
-    """Image `(B, C, H, W)` as it is, flat: the head's linear layer is the whole encoder."""
+    """Image `(B, C, H, W)` as it is, flat: the head's linear layer is the whole encoder.
 
-    def __init__(self, options: Options, site: Site) -> None:
+    Pixels may be counted from the mean image of a run's first batch: it takes the largest direction of raw images
+    away, along which gradient descent would otherwise spend its steps. The map stays linear.
+    """
+
+    centre: Tensor
+
+    def __init__(self, options: LinearOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = (site.pixels,)
+        self.centred = options.centre
+        self.register_buffer("centre", torch.zeros(site.pixels))
+
+    def prepare(self, batch: Batch) -> None:
+        if self.centred:
+            self.centre.copy_(batch.x.flatten(1).mean(0))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(1)
+        return x.flatten(1) - self.centre
 
 
 @final
 class LinearDecoder(Network):
     """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)` by one linear layer."""
 
-    def __init__(self, options: Options, site: Site) -> None:
+    centre: Tensor
+
+    def __init__(self, options: LinearDecoderOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = _image_values(site)
-        self.layer = nn.Linear(_latent_size(site), math.prod(self.out_shape))
+        self.layer = nn.Linear(site.part("posterior", Posterior).latent_size, math.prod(self.out_shape))
+        if options.start_std is not None:
+            nn.init.normal_(self.layer.weight, std=options.start_std)
+        self.centred = options.centre
+        self.register_buffer("centre", torch.zeros(self.out_shape))
+
+    def prepare(self, batch: Batch) -> None:
+        # Heads that want several values a pixel have no one mean image.
+        if self.centred and self.out_shape == batch.x.shape[1:]:
+            self.centre.copy_(batch.x.mean(0))
 
     def forward(self, x: Tensor) -> Tensor:
         values: Tensor = self.layer(x.flatten(1))
-        return values.reshape(-1, *self.out_shape)
-
-
-def _latent_size(site: Site) -> int:
-    return site.part("posterior", Posterior).latent_size
+        return values.reshape(-1, *self.out_shape) + self.centre
 
 
 def _image_values(site: Site) -> tuple[int, int, int]:

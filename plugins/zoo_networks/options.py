@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConvOptions", "MlpOptions"]
+__all__ = ["ConvOptions", "LinearDecoderOptions", "LinearOptions", "MlpOptions"]
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -16,7 +16,7 @@ Activation: TypeAlias = Literal["relu", "silu", "gelu", "elu", "leaky-relu", "ta
 class ConvOptions(Options):
     """Options of a convolutional backbone; the decoder mirrors the encoder where they are equal."""
 
-    channels: tuple[int, ...] = option((32, 64, 128), "Channels of each convolution, from the image inwards.", min=1)
+    channels: tuple[int, ...] = option((32, 64), "Channels of each convolution, from the image inwards.", min=1)
     kernel: int = option(3, "Side of the kernels.", min=1, max=15)
     stride: int = option(2, "Stride of each convolution.", min=1, max=8)
     hidden: tuple[int, ...] = option(
@@ -32,3 +32,17 @@ class MlpOptions(Options):
 
     hidden: tuple[int, ...] = option((400,), "Sizes of the hidden layers, in the order of data flow.", min=1)
     activation: Activation = option("relu", "Activation after each hidden layer.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearOptions(Options):
+    """Options of the linear backbone, on either side."""
+
+    centre: bool = option(False, "Count pixels from the mean of the first batch instead of from black.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearDecoderOptions(LinearOptions):
+    """Options of the linear decoder, whose layer is its own."""
+
+    start_std: float | None = option(None, "Spread of the first weights; torch's own rule without.", min=0)

@@ -35,8 +35,14 @@ def _posteriors() -> Iterator[PartSpec]:
         ("gamma", "Independent gamma units, for positive codes.", "q(z|x) = Gamma(concentration(x), rate(x))"),
         ("beta", "Independent beta units, for codes in the unit interval.", "q(z|x) = Beta(a(x), b(x))"),
     ):
-        part = f"zoo_vae.posteriors:{name.title()}Posterior"
-        yield PartSpec(kind="posterior", name=name, summary=summary, part=part, options=_LATENT, equation=equation)
+        yield PartSpec(
+            kind="posterior",
+            name=name,
+            summary=summary,
+            part=f"zoo_vae.posteriors:{name.title()}Posterior",
+            options="zoo_vae.options:NormalPosteriorOptions" if name == "normal" else _LATENT,
+            equation=equation,
+        )
 
 
 def _likelihoods() -> Iterator[PartSpec]:

@@ -10,6 +10,7 @@ __all__ = [
     "LaplaceOptions",
     "LaplacePriorOptions",
     "LatentOptions",
+    "NormalPosteriorOptions",
     "NormalPriorOptions",
 ]
 
@@ -24,6 +25,14 @@ class LatentOptions(Options):
     """Options of a posterior head."""
 
     latent_dim: int = option(16, "Size of the latent code.", min=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalPosteriorOptions(LatentOptions):
+    """Options of the normal posterior head."""
+
+    start_std: float | None = option(None, "Spread of the mean's first weights; torch's own rule without.", min=0)
+    start_logvar: float | None = option(None, "First log-variance of every image; torch's own rule without.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,3 +91,4 @@ class ElboOptions(Options):
     """Options of the evidence lower bound."""
 
     beta: Scheduled = option(1.0, "Weight of the rate; 1 is the plain ELBO.", min=0)
+    pairs: bool = option(False, "Draw two codes per image, mirrored about the posterior mean, for less noise.")

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zoo import Network, Posterior, Site
 from zoo.distributions import Beta, Distribution, Gamma, Laplace, Normal
-from zoo_vae.options import LatentOptions
+from zoo_vae.options import LatentOptions, NormalPosteriorOptions
 
 _SMALLEST = 1e-4
 
@@ -31,10 +31,16 @@ class NormalPosterior(Posterior):
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), arXiv:1312.6114.
     """
 
-    def __init__(self, options: LatentOptions, site: Site) -> None:
+    def __init__(self, options: NormalPosteriorOptions, site: Site) -> None:
         super().__init__()
         self.latent_shape = (options.latent_dim,)
         self.layer = _pair(options, site)
+        mean, logvar = self.layer.weight.data.chunk(2)
+        if options.start_std is not None:
+            nn.init.normal_(mean, std=options.start_std)
+        if options.start_logvar is not None:
+            nn.init.zeros_(logvar)
+            nn.init.constant_(self.layer.bias.data[options.latent_dim :], options.start_logvar)
 
     def forward(self, features: Tensor) -> Distribution:
         mean, logvar = self.layer(features.flatten(1)).chunk(2, dim=-1)

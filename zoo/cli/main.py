@@ -110,7 +110,8 @@ def main() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_output()
+        # What is left goes nowhere, or Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
@@ -123,10 +124,13 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", 130)
-    except BrokenPipeError:
-        _let_go_of_output()
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click hides the interruption, which may tell how to go on, behind its own.
+        return _fail(str(error) or str(error.__cause__ or "") or "interrupted", 130)
+    except SystemExit as error:
+        # click exits by itself where the reader of our output, such as `head`, has gone: no mistake of anyone's.
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -146,8 +150,3 @@ def _is_memory(error: Exception) -> bool:
     """Whether an error tells that memory ran out; torch's own are RuntimeErrors, some with no class of their own."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text
-
-
-def _let_go_of_output() -> None:
-    # The reader of our output, such as `head`, has gone: no mistake of anyone's. What is left goes nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -140,7 +140,7 @@ def _config_layers(args: list[str]) -> Iterable[tuple[str | None, Layer]]:
 def _value_of(flag: str, args: list[str]) -> str | None:
     """Return the last value of a flag, as the parser will find it."""
     found = None
-    for word, after in zip(args, [*args[1:], None], strict=True):
+    for word, after in zip(args, [*args, None][1:], strict=True):
         if word == flag:
             found = after
         elif word.startswith(f"{flag}="):

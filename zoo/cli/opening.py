@@ -68,9 +68,8 @@ def open_run(ctx: click.Context, where: str) -> Run:
         return find_run(where)
     except ZooError as error:
         if where in session(ctx).registry.models:
-            raise ZooError(
-                f"'{where}' is a model, not a run: train it with 'zoo train {where}', and name the run"
-            ) from None
+            what = f"'{where}' is a model, not a run"
+            raise ZooError(f"{what}; train it with 'zoo train {where}', and name the run that this makes") from None
         runs = [str(path.parent) for path in Path("runs").glob("*/config.toml")]
         raise ZooError(f"{error}{did_you_mean(where, runs)}") from None
 
@@ -88,7 +87,7 @@ def open_images(ctx: click.Context, run: Run, reading: Mapping[str, Any]) -> tup
     from zoo.evaluation.runs import images_for
 
     images, options = images_for(session(ctx).registry, run, reading["data"], read_options(reading))
-    for note in images.notes:
+    for note in images.notes if reading["data"] is not None else ():
         say(note)
     return images, options
 

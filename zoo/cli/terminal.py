@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["JSON", "number", "print_json", "print_table", "say"]
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +29,7 @@ def print_json(document: Any) -> None:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
@@ -38,6 +39,8 @@ def number(value: Any) -> str:
     """Return a score as people read it; `–` where there is none."""
     if value is None:
         return DASH
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, float) and value != int(value):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
     return f"{int(value):,}" if isinstance(value, int | float) else str(value)

@@ -15,6 +15,7 @@ from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, number, print_json, say
 from zoo.errors import ZooError
+from zoo.runs.folder import new_run_folder
 from zoo.settings import Layer, config_layer, resolve, split_recipe
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def train(
         raise ZooError(f"train takes one model; train {' and '.join(models)} side by side with 'zoo compare'")
     name, layers = _name_and_layers(registry, models[0] if models else None, config, values)
     settings = resolve(registry, name, layers)
+    if out is not None:
+        new_run_folder(out, name, settings.data)
     training = settings.training
     how = f"{training.epochs} epochs, batch size {training.batch_size}, seed {training.seed}"
     say(f"training {name} on {settings.data}: {how}")

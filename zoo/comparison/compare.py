@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError, one_line
+from zoo.errors import Interrupted, ZooError, one_line
 from zoo.evaluation.runs import evaluate_run, images_for
 from zoo.experiment import open_or_fall_back, run_training
 from zoo.registry import Registry
 from zoo.runs.files import write_text
 from zoo.runs.folder import Run, find_run
+from zoo.runs.loading import load_model
 from zoo.settings import Layer, Settings, resolve
 from zoo.training.progress import Progress
 
@@ -105,6 +106,9 @@ def compare_models(
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
     runs = {name: find_run(name) for name in names if is_path(name)}
+    for run in runs.values():
+        # Here, before anything is written: the plugin of a run may be gone.
+        load_model(run, registry)
     models = {name: resolve(registry, name, [layer]) for name in names if name not in runs}
     data, models = _agree_on_data(registry, runs, models, progress)
     path = _new_folder(out, names, data)
@@ -174,10 +178,12 @@ def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int,
         seeded = replace(settings, training=replace(settings.training, seed=seed))
         try:
             runs.append(run_training(registry, seeded, progress, path / "runs" / f"{name}-seed{seed}"))
+        except Interrupted:
+            raise
+        # One model that fails, in whatever way its code does, must not cost the others.
         except ZooError as error:
-            # One model that fails must not cost the others.
             return Row(name, tuple(runs), error=str(error))
-        except (RuntimeError, ValueError, TypeError) as error:
+        except Exception as error:
             return Row(name, tuple(runs), error=one_line(error))
     scores = [run.scores for run in runs]
     return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None)

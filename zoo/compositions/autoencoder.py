@@ -103,10 +103,10 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         with torch.no_grad():
             q, p = self.encode(torch.zeros(1, *self.shape)), self.prior_distribution()
         self.train(training)
-        if q.has_density and not fits(q, p):
+        if not fits(q, p):
             raise ZooError(
-                f"a posterior on {_WORDS[q.support]} does not fit a prior on {_WORDS[p.support]}: their KL is "
-                f"infinite; choose --posterior and --prior of the same kind"
+                f"a posterior on {_WORDS[q.support]} does not fit a prior on {_WORDS[p.support]}, which has no density "
+                f"for its codes; choose --posterior and --prior of the same kind"
             )
 
     def loss(self, batch: Batch, step: Step) -> Terms:

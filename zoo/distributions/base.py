@@ -30,11 +30,13 @@ class Distribution(ABC):
         support: Where the density is positive; decides whether a posterior fits a prior.
         has_density: Whether a KL can be finite; a Delta's cannot.
         normalised: Whether `exp(log_prob)` integrates to one.
+        symmetric: Whether a sample mirrored about the mean is as likely, so that samples can come in pairs.
     """
 
     support: ClassVar[Support] = "real"
     has_density: ClassVar[bool] = True
     normalised: ClassVar[bool] = True
+    symmetric: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -33,6 +33,8 @@ class Normal(Factorised):
     scale: Tensor
     event_ndim: int = 1
 
+    symmetric: ClassVar[bool] = True
+
     @property
     def mean(self) -> Tensor:
         return self.loc
@@ -83,6 +85,8 @@ class Laplace(Factorised):
     scale: Tensor
     event_ndim: int = 1
 
+    symmetric: ClassVar[bool] = True
+
     @property
     def mean(self) -> Tensor:
         return self.loc
@@ -130,6 +134,7 @@ class Delta(Factorised):
     event_ndim: int = 1
 
     has_density: ClassVar[bool] = False
+    symmetric: ClassVar[bool] = True
 
     @property
     def mean(self) -> Tensor:

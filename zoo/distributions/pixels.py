@@ -112,7 +112,7 @@ class Bernoulli(Factorised):
         return torch.bernoulli(self.mean.expand(*shape, *self.logits.shape))
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
-        return value * self.logits - F.softplus(self.logits)
+        return _log_bernoulli(self.logits, value)
 
     def unsqueeze(self) -> Bernoulli:
         return Bernoulli(self.logits.unsqueeze(0), self.event_ndim)
@@ -155,7 +155,7 @@ class ContinuousBernoulli(Factorised):
         return torch.where(near, series, torch.where(u > 0, positive, 1 - positive)).clamp(0, 1)
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
-        return value * self.logits - F.softplus(self.logits) + self._log_normaliser()
+        return _log_bernoulli(self.logits, value) + self._log_normaliser()
 
     def unsqueeze(self) -> ContinuousBernoulli:
         return ContinuousBernoulli(self.logits.unsqueeze(0), self.event_ndim)
@@ -171,3 +171,9 @@ class ContinuousBernoulli(Factorised):
         far = size.log() - torch.log(torch.tanh(size / 2))
         series = torch.log(torch.tensor(2.0, dtype=u.dtype, device=u.device)) + self.logits**2 / 12
         return torch.where(near, series - self.logits**4 * (7 / 1440), far)
+
+
+def _log_bernoulli(logits: Tensor, value: Tensor) -> Tensor:
+    """Return value * logits - softplus(logits), by torch's one kernel for it."""
+    logits, value = torch.broadcast_tensors(logits, value)  # type: ignore[no-untyped-call]  # torch's
+    return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")

@@ -66,15 +66,20 @@ def score(model: Model, batches: Iterable[Batch], step: Step, seed: int = 0) -> 
     sums, training = _Sums(), model.training
     model.eval()
     for block, batch in enumerate(batches):
-        with isolated((seed << 20) + block):
-            _add_block(sums, model, batch, step)
+        # Both from the same seed, so that objective, distortion and rate are of the same samples.
+        for add in (_add_objective, _add_abilities):
+            with isolated((seed << 20) + block):
+                add(sums, model, batch, step)
     model.train(training)
     return _finish(sums)
 
 
-def _add_block(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
+def _add_objective(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
     sums.images += len(batch.index)
-    sums.add("objective", model.loss(batch, step).loss * torch.ones(len(batch.index), device=batch.x.device))
+    sums.add("objective", model.loss(batch, step).loss.expand(len(batch.index)))
+
+
+def _add_abilities(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
     if isinstance(model, Reconstructs):
         sums.add("mse", ((model.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
     if isinstance(model, Embeds):

@@ -15,7 +15,7 @@ from zoo.evaluation.blocks import evaluate_model
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.folder import Run
-from zoo.runs.loading import load_model, place, step_of
+from zoo.runs.loading import find_data, load_model, place, step_of
 
 
 def images_for(
@@ -39,7 +39,9 @@ def images_for(
     if data is not None:
         chosen["limit"] = None
     reading = DataOptions.from_dict({**chosen, **(options or {})})
-    images = open_images(registry, data or facts["name"], reading)
+    if data is None:
+        data = find_data(registry, str(run.path), facts["name"], run.metadata.get("providers", {}))
+    images = open_images(registry, data, reading)
     wanted = tuple(facts["shape"])
     if images.shape != wanted:
         c, h, w = wanted

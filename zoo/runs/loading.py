@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["load_model", "metadata_of", "place", "save_model"]
+__all__ = ["find_data", "find_parts", "load_model", "metadata_of", "place", "save_model"]
 
 import platform
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ import torch
 
 import zoo
 from zoo.assembly import build_model, providers
+from zoo.catalogue import Catalogue
 from zoo.errors import ZooError
 from zoo.interfaces import Model, Step
 from zoo.options import Options
@@ -47,7 +48,7 @@ def load_model(run: Run, registry: Registry | None = None) -> Model:
         composition = facts["composition"]
     except (KeyError, TypeError):
         raise ZooError(f"{run.weights} has a damaged header; train again, or restore it from a copy") from None
-    _check_providers(run, registry, parts, facts.get("providers", {}), composition)
+    composition, parts = find_parts(registry, str(run.weights), composition, parts, facts.get("providers", {}))
     # Initial weights are drawn and then replaced; the caller's generator must not notice.
     with isolated(0):
         chosen = options_from(registry, composition, parts, options)
@@ -60,19 +61,47 @@ def load_model(run: Run, registry: Registry | None = None) -> Model:
     return model.eval()
 
 
-def _check_providers(
-    run: Run, registry: Registry, parts: Mapping[str, str], made_by: Mapping[str, Any], composition: str
-) -> None:
+def find_parts(
+    registry: Registry, where: str, composition: str, parts: Mapping[str, str], made_by: Mapping[str, Any]
+) -> tuple[str, dict[str, str]]:
+    """Return a run's composition and parts by the names that find them here, whoever else now has the same names.
+
+    Arguments:
+        registry: Where they are found.
+        where: What needs them, for messages.
+        composition, parts: As the run names them.
+        made_by: Which distribution each was of.
+
+    Raises:
+        ZooError: If a plugin that the run needs is not installed.
+    """
+    composition = _find(registry, registry.compositions, where, "composition", composition, made_by)
     kinds = {role.name: role.kind for role in registry.composition(composition).roles}
-    for role, name in parts.items():
-        known = registry.parts.get(kinds.get(role, role))
-        if known is None or name not in known:
-            source = made_by.get(role, {})
-            distribution = source.get("distribution", "an unknown distribution")
-            raise ZooError(
-                f"{run.weights} needs {role} '{name}' of {distribution} {source.get('version', '')}, which is not "
-                f"installed; install it with 'pip install {distribution}'"
-            )
+    found = {
+        role: _find(registry, registry.parts.get(kinds.get(role, role)), where, role, name, made_by)
+        for role, name in parts.items()
+    }
+    return composition, found
+
+
+def find_data(registry: Registry, where: str, data: str, made_by: Mapping[str, Any]) -> str:
+    """Return a run's data, as `--data` would name it here; see `find_parts`."""
+    name, colon, argument = data.partition(":")
+    return _find(registry, registry.datasets, where, "data", name, made_by) + colon + argument
+
+
+def _find(
+    registry: Registry, catalogue: Catalogue[Any] | None, where: str, role: str, name: str, made_by: Mapping[str, Any]
+) -> str:
+    source = made_by.get(role, {})
+    distribution, version = source.get("distribution", "an unknown distribution"), source.get("version", "")
+    spelling = catalogue.spelling(name, distribution) if catalogue is not None else None
+    if spelling is not None:
+        return spelling
+    if catalogue is not None and name in catalogue:
+        return name
+    what = f"{where} needs {role} '{name}' of {distribution} {version}".rstrip()
+    raise ZooError(f"{what}, {registry.why_absent(distribution)}")
 
 
 def options_from(
@@ -106,7 +135,7 @@ def metadata_of(
         "composition": settings.model.composition,
         "parts": tables["parts"],
         "options": tables["options"],
-        "providers": providers(registry, settings.model.composition, settings.model.parts),
+        "providers": providers(registry, settings.model.composition, settings.model.parts, settings.data),
         "data": {"name": settings.data, "shape": list(shape), "train_size": train_size, **tables["images"]},
         "training": tables["training"],
         "outcome": dict(outcome),

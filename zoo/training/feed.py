@@ -26,7 +26,8 @@ class Feed:
         images: The data set, which knows how its values are read.
         split: The images to draw from, on the device where the model is.
         options: How images are changed at each use.
-        batch_size: Images per batch; the last of an epoch may be smaller.
+        batch_size: Images per batch; the last of an epoch may be smaller, but a last single image joins the batch
+            before it, because batch normalisation has no spread of one.
         seed: Seed of the order.
     """
 
@@ -37,7 +38,8 @@ class Feed:
     seed: int
 
     def __len__(self) -> int:
-        return -(-len(self.split) // self.batch_size)
+        full, rest = divmod(len(self.split), self.batch_size)
+        return max(1, full + (rest > 1))
 
     def order(self, epoch: int) -> Tensor:
         """Return the order of an epoch: a function of seed and epoch alone, so that a resumed run finds it again."""
@@ -48,7 +50,8 @@ class Feed:
         """Yield the batches of an epoch from position `start`, augmented."""
         order = self.order(epoch)
         for i in range(start, len(self)):
-            yield self.batch(order[i * self.batch_size : (i + 1) * self.batch_size], varied=True)
+            end = None if i == len(self) - 1 else (i + 1) * self.batch_size
+            yield self.batch(order[i * self.batch_size : end], varied=True)
 
     def in_order(self) -> Iterator[Batch]:
         """Yield the split once in its own order, not augmented."""

@@ -93,7 +93,8 @@ class Optimisers:
             ZooError: If it belongs to other parameters.
         """
         for full, value in [*tensors.items(), *numbers.items()]:
-            player, name, key = full.split("/")
+            player, _, rest = full.partition("/")
+            name, _, key = rest.rpartition("/")
             if player not in self._made or name not in self.players[player].parameters:
                 raise ZooError(f"the checkpoint's optimiser state '{full}' belongs to another model")
             parameter = self.players[player].parameters[name]

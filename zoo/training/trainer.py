@@ -106,6 +106,7 @@ class Trainer:
         self._at = _Counters()
         self._sums: dict[str, Tensor] = {}
         self._best: dict[str, Tensor] = {}
+        self._last: Batch | None = None
         self._device = next(iter(model.parameters())).device
         self._budget = parse_duration(options.budget) if options.budget else math.inf
         # Sums over an epoch; Apple's GPUs have no double precision.
@@ -157,6 +158,9 @@ class Trainer:
             self._fit_epoch(interruption)
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
+                if interruption.asked:
+                    raise KeyboardInterrupt
+        self._check_weights()
         self._at.reason = self._at.reason or "finished"
         self._save(self.checkpoint())
 
@@ -164,6 +168,7 @@ class Trainer:
         self.model.train()
         mark = time.perf_counter()
         for batch in self.data.train.shuffled(self._at.epoch, self._at.position):
+            self._last = batch
             self._add(self._train_step(batch), len(batch.index))
             self._at.position += 1
             self._at.count += 1
@@ -204,7 +209,22 @@ class Trainer:
             share = images * value.detach().to(self._precision)
             self._sums[name] = self._sums[name] + share if name in self._sums else share
 
+    def _check_weights(self) -> None:
+        """Look at what the last step left, before it is saved as good.
+
+        Raises:
+            Diverged: If the last batch has no finite loss any more.
+        """
+        if self._last is None:
+            return
+        step = self.present_step()
+        with isolated(self.options.seed), torch.no_grad(), _evaluating(self.model, self._average):
+            terms = self.model.loss(self._last, step)
+            if not bool(torch.isfinite(terms.loss)):
+                self._give_up(terms, self._last, step)
+
     def _end_epoch(self) -> None:
+        self._check_weights()
         at = self._at
         images = len(self.data.train.split)
         speed = self._speed()
@@ -223,7 +243,9 @@ class Trainer:
         }
         at.epoch, at.position, at.epoch_seconds, self._sums = at.epoch + 1, 0, 0.0, {}
         if self.data.validation is not None:
-            record["validation"] = self.validate(self.data.validation, step)
+            record["validation"] = validation = self.validate(self.data.validation, step)
+            if not all(math.isfinite(value) for value in validation.values()):
+                raise Diverged(f"epoch {at.epoch}: {_first_bad(validation)} is not finite in validation")
             self._watch(self.data.validation)
         self._record(record)
         self._save(self.checkpoint())

@@ -1,0 +1,108 @@
+"""What the tests of the command line share: a way to call it, in a process of its own or here, and small data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.cli.main import run
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What it told on stderr."""
+        return self.err.splitlines()
+
+
+@dataclass(frozen=True)
+class ZooProcess:
+    """Calls `python -m zoo` in a working folder; with `code`, the exit code must be that."""
+
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, *words: str | Path, **env: str) -> subprocess.Popen[str]:
+        """Start a command, and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "zoo", *map(str, words)],
+            cwd=self.cwd,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str | Path, code: int | None = 0, **env: str) -> Done:
+        """Run a command to its end."""
+        with self.start(*words, **env) as process:
+            out, err = process.communicate(timeout=300)
+        assert code in (None, process.returncode), f"zoo {' '.join(map(str, words))}\n{out}\n{err}"
+        return Done(process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def zoo_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of commands: nothing of the user's, one cache for all tests of this process."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZOO_", "_ZOO_", "PYTHONPATH"))}
+    cache = tmp_path_factory.mktemp("cache")
+    return {**kept, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache), "NO_COLOR": "1", "COLUMNS": "120"}
+
+
+@pytest.fixture
+def zoo_process(tmp_path: Path, zoo_env: dict[str, str]) -> ZooProcess:
+    """The command in real processes, in a fresh working folder."""
+    return ZooProcess(tmp_path, zoo_env)
+
+
+@pytest.fixture
+def zoo_here(
+    tmp_path: Path, zoo_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """The command in this process, in the same fresh working folder: for what a process of its own adds nothing to."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("ZOO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", zoo_env["XDG_CACHE_HOME"])
+
+    def call(*words: str | Path, code: int | None = 0) -> Done:
+        capsys.readouterr()
+        found = run([str(word) for word in words])
+        done = Done(found, *capsys.readouterr())
+        assert code in (None, found), f"zoo {' '.join(map(str, words))}\n{done.out}\n{done.err}"
+        return done
+
+    return call
+
+
+def write_small(path: Path, count: int = 64, side: int = 12) -> None:
+    """Write a data set of a few grey pictures of bars, which takes no time to train on."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, count + 16)
+    x = np.zeros((count + 16, side, side), np.uint8)
+    for image, position in zip(x, label * 4 + rng.integers(0, 3, count + 16), strict=True):
+        image[:, position] = 255
+    arrays = {"x_train": x[:count], "y_train": label[:count], "x_test": x[count:], "y_test": label[count:]}
+    np.savez(path, **arrays)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """The name of a small data set in the working folder, as `--data` takes it."""
+    write_small(tmp_path / "small.npz")
+    return "npz:small.npz"
