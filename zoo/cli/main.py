@@ -127,9 +127,9 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         # click hides the interruption, which may tell how to go on, behind its own.
         return _fail(str(error) or str(error.__cause__ or "") or "interrupted", 130)
-    except SystemExit as error:
-        # click exits by itself where the reader of our output, such as `head`, has gone: no mistake of anyone's.
-        if not isinstance(error.__context__, BrokenPipeError):
+    except SystemExit:
+        # click exits by itself to complete a word; else, because the reader of our output has gone, such as `head`.
+        if "_ZOO_COMPLETE" in os.environ:
             raise
         return 0
     except OSError as error:

@@ -61,7 +61,7 @@ class TrainerCommand(click.Command):
         for param in self.get_params(ctx):
             heading = param.section if isinstance(param, OptionFlag) else "Run"
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):
                 sections.setdefault(heading, []).append(record)
         last = [heading for heading in ("Run", "Training", "Images") if heading in sections]
         for heading in [*(heading for heading in sections if heading not in last), *last]:

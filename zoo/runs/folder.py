@@ -24,6 +24,8 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 SCORES = "scores.json"
+_FACTS = {"model", "composition", "parts", "options", "providers", "data", "training", "outcome", "step"}
+"""What the metadata of every run's weights hold, at the least."""
 
 
 class Run:
@@ -72,6 +74,8 @@ class Run:
         found = read_header(self.weights)
         if found.get("format") != FORMAT:
             raise ZooError(f"{self.weights} has format {found.get('format')}; this zoo reads {FORMAT}: upgrade it")
+        if not found.keys() >= _FACTS:
+            raise ZooError(f"{self.weights} has a damaged header; train again, or restore it from a copy")
         return found
 
     @cached_property

@@ -54,7 +54,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_length(path: Path, header: dict[str, Any], start: int) -> None:
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    try:
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise ZooError(f"{path} has a damaged header; train again, or restore it from a copy") from None
     expected, found = start + max(ends, default=0), path.stat().st_size
     if found != expected:
         raise ZooError(f"{path} is truncated: {found} bytes of {expected}; train again, or restore it from a copy")
