@@ -110,11 +110,10 @@ def desk(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
             del sys.modules[name]
 
 
-def call_zoo(words: list[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+def call_zoo(words: list[str]) -> tuple[int, str]:
     """Run a `zoo` command in this process, which saves importing torch each time; return exit code and output."""
     shown = io.StringIO()
-    with monkeypatch.context() as patch, contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
-        patch.setattr(sys, "argv", ["zoo", *words])
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
         code = run(words)
     return code, shown.getvalue()
 
@@ -126,7 +125,7 @@ def call(line: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
         while re.fullmatch(r"[A-Z_]+=.*", words[0]):
             patch.setenv(*words.pop(0).split("=", 1))
         if words[0] == "zoo":
-            return call_zoo(words[1:], monkeypatch)
+            return call_zoo(words[1:])
     assert words[:2] == ["pip", "install"], f"the tests cannot run {words[0]}"
     site = Path("site").resolve()
     options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
