@@ -564,7 +564,8 @@ def test_compare_trains_models_under_the_same_settings(zoo_process: ZooProcess, 
 
 
 def test_compare_takes_runs_and_models_together(trained: Here) -> None:
-    done = trained("compare", "runs/one", "ae-mlp.tiny", "runs/straight", "--data", "npz:small.npz")
+    done = trained("compare", "runs/one", "ae-mlp.tiny", "runs/straight")
+    assert "MNIST" not in done.err, "a model is trained on the data of the runs beside it"
     lines = done.out.splitlines()
     assert lines[0].startswith("on npz:small.npz\tmse\t")
     assert [line.split("\t")[0] for line in lines[1:4]] == ["runs/one", "ae-mlp.tiny", "runs/straight"]
@@ -581,7 +582,14 @@ def test_runs_on_other_data_are_not_compared(trained: Here) -> None:
     trained("train", "vae.tiny", "--data", "npz:other.npz", "--out", "runs/other")
     done = trained("compare", "runs/one", "runs/other", code=2)
     assert "runs/one npz:small.npz, runs/other npz:other.npz" in done.lines[-1]
-    assert not Path("compare").exists()
+    trained("train", "vae.tiny", "--data", "npz:small.npz", "--image-size", "16", "--out", "runs/large")
+    told = "these take images of different shapes; add --image-size or leave some out: "
+    for others in (("runs/one",), ("ae-mlp.tiny",)):
+        done = trained("compare", "runs/large", *others, code=2)
+        assert f"{told}runs/large 1×16×16, {others[0]} 1×12×12" in done.lines[-1]
+    Path("small.npz").unlink()
+    assert "small.npz" in trained("compare", "runs/one", "runs/straight", code=2).lines[-1]
+    assert not Path("compare").exists(), "nothing was written for any of them"
 
 
 def test_a_row_that_fails_costs_the_others_nothing(trained: Here) -> None:

@@ -112,6 +112,8 @@ def run_training(
         ZooError: If a setting does not fit, or data cannot be had.
         Diverged: If training stopped making sense; the folder then holds the last good weights.
     """
+    # A mistake that can be told at once, before data is read or downloaded.
+    choose_device(settings.training.device)
     with isolated(settings.training.seed):
         settings, images = open_or_fall_back(registry, settings, progress)
         job = _make_job(registry, settings, images)

@@ -46,7 +46,7 @@ def compare(
     as_json: bool,
     **flags: Any,
 ) -> int:
-    r"""Compare models, trained here under the same data, seeds and budget, or finished runs (paths).
+    """Compare models, trained here under the same data, seeds and budget, or finished runs (paths).
 
     \b
       zoo compare ae conv-vae --epochs 5

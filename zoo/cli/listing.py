@@ -13,7 +13,7 @@ import click
 
 from zoo.cli.completion import complete_what, names
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, number, print_json, print_table
+from zoo.cli.terminal import JSON, counted, number, print_json, print_table
 from zoo.errors import ZooError, did_you_mean
 
 if TYPE_CHECKING:
@@ -148,9 +148,8 @@ def _run(where: str) -> dict[str, Any]:
 def _print_run(document: dict[str, Any]) -> None:
     try:
         outcome, data = document["outcome"], document["data"]["name"]
-        click.echo(
-            f"{document['run']}: {document['model']} on {data}, {outcome['epochs']:g} epochs ({outcome['reason']})"
-        )
+        ended = f"{counted(outcome['epochs'], 'epoch')} ({outcome['reason']})"
+        click.echo(f"{document['run']}: {document['model']} on {data}, {ended}")
         parts = [[role, part, document["providers"][role]["distribution"]] for role, part in document["parts"].items()]
     except (KeyError, TypeError):
         raise ZooError(f"{document['weights']} has a damaged header; train again, or restore it from a copy") from None

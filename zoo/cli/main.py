@@ -89,7 +89,7 @@ class Commands(click.Group):
 )
 @click.pass_context
 def zoo(ctx: click.Context, /, **options: Any) -> None:
-    r"""The generative model zoo: train, understand, compare and extend generative models.
+    """The generative model zoo: train, understand, compare and extend generative models.
 
     \b
       zoo list
@@ -149,4 +149,4 @@ def _fail(message: str, code: int) -> int:
 def _is_memory(error: Exception) -> bool:
     """Whether an error tells that memory ran out; torch's own are RuntimeErrors, some with no class of their own."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text
+    return isinstance(error, MemoryError) or ("memory" in text and ("out of" in text or "alloc" in text))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, print_json, print_table, say
+from zoo.cli.terminal import JSON, counted, print_json, print_table, say
 
 if TYPE_CHECKING:
     from zoo.plugins import Fault, Plugin
@@ -35,8 +35,7 @@ def plugins(ctx: click.Context, /, errors: bool, as_json: bool) -> None:
     if errors:
         _print_tracebacks(found.faults)
     elif found.faults:
-        count = len(found.faults)
-        say(f"{count} {'fault' if count == 1 else 'faults'}; 'zoo plugins --errors' shows where from")
+        say(f"{counted(len(found.faults), 'fault')}; 'zoo plugins --errors' shows where from")
 
 
 def _row(registry: Registry, plugin: Plugin) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def _fault(fault: Fault) -> dict[str, str]:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     kinds = ("parts", "compositions", "datasets", "models")
-    brings = [f"{len(row[kind])} {kind if len(row[kind]) > 1 else kind[:-1]}" for kind in kinds if row[kind]]
+    brings = [counted(len(row[kind]), kind[:-1]) for kind in kinds if row[kind]]
     note = "imports torch at load" if row["imports_torch"] else ""
     origin = f"{row['distribution']} {row['version']}".strip()
     return [row["plugin"], origin, ", ".join(brings), f"{row['milliseconds']} ms", note]

@@ -104,6 +104,9 @@ class _Live(Progress):
     def epoch(self, record: Mapping[str, Any]) -> None:
         left = (self._epochs - record["epoch"]) * record["seconds"]
         self.say(_line(record, self._epochs, left))
+        # The bar keeps up with the lines above it.
+        self._shown = 0.0
+        self.step(record["steps"], record["epoch"], record["images_per_second"])
 
     def stop(self) -> None:
         if self._bar is not None:

@@ -14,7 +14,7 @@ import click
 
 from zoo.cli.completion import complete_run
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, print_json, print_table, say
+from zoo.cli.terminal import JSON, counted, print_json, print_table, say
 from zoo.errors import ZooError
 from zoo.runs.folder import Run, find_run
 
@@ -45,15 +45,11 @@ def _row(run: Run) -> dict[str, Any]:
     try:
         settings = run.settings
         model, data = str(settings.get("model", "")), str(settings.get("data", ""))
-        state = run.metadata["outcome"]["reason"] if run.finished else f"unfinished, {_epochs(run)}"
+        done = f"unfinished, {counted(len(run.records()), 'epoch')} done"
+        state = run.metadata["outcome"]["reason"] if run.finished else done
     except (ZooError, KeyError, TypeError) as error:
         state = f"damaged: {error}"
     return {"run": str(run.path), "model": model, "data": data, "state": state, "bytes": _bytes(run.path)}
-
-
-def _epochs(run: Run) -> str:
-    done = len(run.records())
-    return f"{done} epoch{'' if done == 1 else 's'} done"
 
 
 def _bytes(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["JSON", "number", "print_json", "print_table", "say"]
+__all__ = ["JSON", "counted", "number", "print_json", "print_table", "say"]
 
 import math
 import sys
@@ -33,6 +33,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def counted(count: float, noun: str) -> str:
+    """Return `1 epoch`, `2 epochs`, `2.5 epochs`."""
+    return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 
 def number(value: Any) -> str:

@@ -13,7 +13,7 @@ from zoo.cli.completion import complete_data, complete_model, complete_run
 from zoo.cli.flags import flag_name, flag_values
 from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, number, print_json, say
+from zoo.cli.terminal import JSON, counted, number, print_json, say
 from zoo.errors import ZooError
 from zoo.runs.folder import new_run_folder
 from zoo.settings import Layer, config_layer, resolve, split_recipe
@@ -53,7 +53,7 @@ def train(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    r"""Train a model, or go on with a run.
+    """Train a model, or go on with a run.
 
     Float options that are read at each step also take a schedule: linear:0..1@5000 (steps), @200ep (epochs), @50%
     (of the run); cosine:A..B@P, cyclic:A..B@P, steps:V@P,V@P, one-cycle:PEAK.
@@ -79,7 +79,7 @@ def train(
     if out is not None:
         new_run_folder(out, name, settings.data)
     training = settings.training
-    how = f"{training.epochs} epochs, batch size {training.batch_size}, seed {training.seed}"
+    how = f"{counted(training.epochs, 'epoch')}, batch size {training.batch_size}, seed {training.seed}"
     say(f"training {name} on {settings.data}: {how}")
     # Only now, because it imports torch: mistakes above are told at once.
     import shlex

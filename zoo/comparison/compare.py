@@ -134,21 +134,35 @@ def _agree_on_data(
     Raises:
         ZooError: If there is more than one.
     """
-    if models:
-        # Read once here, so that a set that cannot be had is said once, and nothing is written.
-        first, _ = open_or_fall_back(registry, next(iter(models.values())), progress)
-        models = {
-            name: replace(s, data=first.data, data_asked=True) if not s.data_asked else s for name, s in models.items()
-        }
     used = {name: run.metadata["data"]["name"] for name, run in runs.items()}
-    used |= {name: settings.data for name, settings in models.items()}
+    shapes = {name: tuple(run.metadata["data"]["shape"]) for name, run in runs.items()}
+    for data in used.values():
+        models = {name: _on_data(settings, data) for name, settings in models.items()}
+    # Read here, so that a set that cannot be had is said once, and before anything is written.
+    if not models:
+        images_for(registry, next(iter(runs.values())))
+    read: dict[object, tuple[int, ...]] = {}
+    for name in list(models):
+        # What decides the shape of images; most often all models read alike.
+        options = models[name].data_options
+        how = (models[name].data, options.image_size, options.colour, options.crop)
+        if how not in read:
+            settings, images = open_or_fall_back(registry, models[name], progress)
+            models = {other: _on_data(s, settings.data) for other, s in models.items()}
+            read[(settings.data, *how[1:])] = images.shape
+        used[name], shapes[name] = models[name].data, read[(models[name].data, *how[1:])]
     if len(set(used.values())) > 1:
         pairs = ", ".join(f"{name} {data}" for name, data in used.items())
         raise ZooError(f"these are of different data, so that their scores say nothing of each other: {pairs}")
-    shapes = {name: tuple(run.metadata["data"]["shape"]) for name, run in runs.items()}
     if len(set(shapes.values())) > 1:
-        raise ZooError(f"these runs take images of different shapes: {shapes}")
+        pairs = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in shapes.items())
+        raise ZooError(f"these take images of different shapes; add --image-size or leave some out: {pairs}")
     return next(iter(used.values())), models
+
+
+def _on_data(settings: Settings, data: str) -> Settings:
+    """Return settings with a data set, if they name none of their own."""
+    return settings if settings.data_asked else replace(settings, data=data, data_asked=True)
 
 
 def _new_folder(out: Path | None, names: Sequence[str], data: str) -> Path:
