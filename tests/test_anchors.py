@@ -116,10 +116,11 @@ def test_linear_ae_is_pca(pca: Pca, tmp_path: Path, d: int) -> None:
     ("d", "beta"),
     [
         pytest.param(2, 1.0, marks=pytest.mark.anchor),
-        (20, 1.0),
+        (20, 0.05),
         (20, 0.11),
+        (20, 1.0),
+        (20, 2.75),
         (10, 4.0),
-        (32, 0.5),
     ],
 )
 def test_linear_vae_is_probabilistic_pca(pca: Pca, tmp_path: Path, d: int, beta: float) -> None:

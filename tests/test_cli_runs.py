@@ -483,7 +483,7 @@ def test_weights_that_are_damaged_or_foreign(trained: Here) -> None:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (("[parts]", "[part]"), "config.toml has no 'parts'"),
+        (("[parts]", "[part]"), "config.toml: 'parts' is missing or makes no sense"),
         (('prior = "normal"', 'prior = "gama"'), "needs prior 'gama'"),
         (("batch_size = 128", "batch_size = 0"), "batch-size must be at least 1, got 0"),
         (("batch_size = 128", "batch_sizes = 128"), "no option 'batch_sizes'; did you mean 'batch_size'?"),

@@ -28,6 +28,7 @@ from zoo.runs.card import model_card
 from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from zoo.runs.files import write_text
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
+from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
@@ -188,24 +189,22 @@ def settings_from(registry: Registry, tables: dict[str, Any]) -> Settings:
     Raises:
         ZooError: If the file was damaged by hand.
     """
-    try:
-        made_by = tables.get("providers", {})
-        data = find_data(registry, "the run", tables["data"], made_by)
-        composition, parts = find_parts(registry, "the run", tables["composition"], tables["parts"], made_by)
-        known = registry.models.find(tables["model"]).item if tables["model"] in registry.models else None
-        blank = ModelSpec(tables["model"], registry.compositions.find(composition).source)
-        model = replace(known or blank, composition=composition, parts=parts)
-        return Settings(
-            model=model,
-            recipe=None,
-            options=options_from(registry, composition, parts, tables["options"]),
-            data=data,
-            data_asked=True,
-            data_options=DataOptions.from_dict(tables["images"]),
-            training=TrainOptions.from_dict(tables["training"]),
-        )
-    except KeyError as error:
-        raise ZooError(f"the run's config.toml has no {error}; restore it, or train again") from None
+    wrong = misfit(tables, TABLES)
+    if wrong is not None:
+        raise ZooError(f"the run's config.toml: '{wrong}' is missing or makes no sense; restore it, or train again")
+    name, made_by = tables["model"], tables["providers"]
+    composition, parts = find_parts(registry, "the run", tables["composition"], tables["parts"], made_by)
+    known = registry.model(name) if name in registry.models else None
+    blank = ModelSpec(name, registry.compositions.find(composition).source)
+    return Settings(
+        model=replace(known or blank, composition=composition, parts=parts),
+        recipe=None,
+        options=options_from(registry, composition, parts, tables["options"]),
+        data=find_data(registry, "the run", tables["data"], made_by),
+        data_asked=True,
+        data_options=DataOptions.from_dict(tables["images"]),
+        training=TrainOptions.from_dict(tables["training"]),
+    )
 
 
 @contextmanager

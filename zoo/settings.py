@@ -239,7 +239,10 @@ def config_layer(path: Path) -> tuple[str | None, Layer]:
         raise ZooError(f"--config {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ZooError(f"--config {path} is no TOML: {one_line(error)}") from None
-    return tables.get("model"), Layer(f"config {path}", flatten(tables))
+    named = tables.get("model")
+    if not isinstance(named, str | None):
+        raise ZooError(f"--config {path}: model must be the name of a model, got {named!r}")
+    return named, Layer(f"config {path}", flatten(tables))
 
 
 def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,13 +146,11 @@ def _run(where: str) -> dict[str, Any]:
 
 
 def _print_run(document: dict[str, Any]) -> None:
-    try:
-        outcome, data = document["outcome"], document["data"]["name"]
-        ended = f"{counted(outcome['epochs'], 'epoch')} ({outcome['reason']})"
-        click.echo(f"{document['run']}: {document['model']} on {data}, {ended}")
-        parts = [[role, part, document["providers"][role]["distribution"]] for role, part in document["parts"].items()]
-    except (KeyError, TypeError):
-        raise ZooError(f"{document['weights']} has a damaged header; train again, or restore it from a copy") from None
+    outcome = document["outcome"]
+    ended = f"{counted(outcome['epochs'], 'epoch')} ({outcome['reason']})"
+    click.echo(f"{document['run']}: {document['model']} on {document['data']['name']}, {ended}")
+    sources = document["providers"]
+    parts = [[role, part, sources.get(role, {}).get("distribution", "")] for role, part in document["parts"].items()]
     click.echo()
     print_table(("role", "part", "from"), parts)
     click.echo()

@@ -122,6 +122,8 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except ZooError as error:
         return _fail(str(error), error.exit_code)
+    except click.NoSuchOption as error:
+        return _fail(_no_such_option(error), 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt) as error:
@@ -144,6 +146,13 @@ def run(arguments: list[str]) -> int:
 def _fail(message: str, code: int) -> int:
     say(f"zoo: {' '.join(message.split())}")
     return code
+
+
+def _no_such_option(error: click.NoSuchOption) -> str:
+    name, root = error.option_name, zoo.params
+    if error.ctx is not None and error.ctx.parent is not None and any(name in param.opts for param in root):
+        return f"{name} goes before the command: zoo {name} … {error.ctx.info_name} …"
+    return f"no such option: {name}{did_you_mean(name, error.possibilities or ())}"
 
 
 def _is_memory(error: Exception) -> bool:

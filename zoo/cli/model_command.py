@@ -12,7 +12,7 @@ import click
 from zoo.cli.flags import OptionFlag, model_flags, role_flags, training_flags
 from zoo.cli.session import session
 from zoo.data.options import DataOptions
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.settings import Layer, Vocabulary, config_layer, resolve, split_recipe
@@ -41,19 +41,15 @@ class TrainerCommand(click.Command):
             # A copy, because the parser takes words out of its list.
             return super().parse_args(ctx, list(args))
         except click.NoSuchOption as error:
-            raise self._unknown(ctx, error.option_name, args) from None
-
-    def _unknown(self, ctx: click.Context, name: str, args: list[str]) -> ZooError:
-        root = {spelling for param in ctx.find_root().command.params for spelling in param.opts}
-        if name in root:
-            return ZooError(f"{name} goes before the command: zoo {name} … {ctx.info_name} …")
-        if _value_of("--resume", args) is not None:
-            return ZooError(f"--resume takes the run's own settings and --epochs alone; leave out {name}")
-        known = [opt for param in self.get_params(ctx) for opt in param.opts if opt.startswith("--")]
-        same = [opt for opt in known if opt.rpartition(".")[2] == name.lstrip("-")]
-        if len(same) > 1:
-            return ZooError(f"{name} is ambiguous; write {' or '.join(same)}")
-        return ZooError(f"no such option: {name}{did_you_mean(name, known)}")
+            name = error.option_name
+            if _value_of("--resume", args) is not None:
+                told = f"--resume takes the run's own settings and --epochs alone; leave out {name}"
+                raise ZooError(told) from None
+            known = [opt for param in self.get_params(ctx) for opt in param.opts if opt.startswith("--")]
+            same = [opt for opt in known if opt.rpartition(".")[2] == name.lstrip("-")]
+            if len(same) > 1:
+                raise ZooError(f"{name} is ambiguous; write {' or '.join(same)}") from None
+            raise click.NoSuchOption(name, possibilities=known, ctx=ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings, the model's own first."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, one_line
 from zoo.runs.files import write_text
-from zoo.runs.header import read_header
+from zoo.runs.header import read_facts
 
 if TYPE_CHECKING:
     from zoo.interfaces import Model
@@ -24,8 +24,6 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 SCORES = "scores.json"
-_FACTS = {"model", "composition", "parts", "options", "providers", "data", "training", "outcome", "step"}
-"""What the metadata of every run's weights hold, at the least."""
 
 
 class Run:
@@ -71,12 +69,7 @@ class Run:
         if not self.weights.is_file():
             hint = f"zoo train --resume {self.path}" if (self.path / "checkpoint").is_dir() else "zoo runs"
             raise ZooError(f"run {self.path} has no {WEIGHTS} yet; see '{hint}'")
-        found = read_header(self.weights)
-        if found.get("format") != FORMAT:
-            raise ZooError(f"{self.weights} has format {found.get('format')}; this zoo reads {FORMAT}: upgrade it")
-        if not found.keys() >= _FACTS:
-            raise ZooError(f"{self.weights} has a damaged header; train again, or restore it from a copy")
-        return found
+        return read_facts(self.weights, FORMAT)
 
     @cached_property
     def model(self) -> Model:

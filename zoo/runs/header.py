@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["KEY", "read_header"]
+__all__ = ["KEY", "read_facts", "read_header"]
 
 import json
 import struct
@@ -10,11 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.runs.forms import FACTS, misfit
 
 KEY = "zoo"
 """The metadata key that holds what the zoo knows of a file, as JSON."""
 
 _LARGEST = 100_000_000
+
+
+def read_facts(path: Path, form: int) -> dict[str, Any]:
+    """Return what a run's weights say of themselves, checked, so that it can be relied on.
+
+    Arguments:
+        path: The weights file.
+        form: The format that is wanted.
+
+    Raises:
+        ZooError: If the file is missing, truncated, foreign, damaged, or of another format.
+    """
+    found = read_header(path)
+    if found.get("format") != form:
+        raise ZooError(f"{path} has format {found.get('format')}; this zoo reads {form}: upgrade it")
+    wrong = misfit(found, FACTS)
+    if wrong is not None:
+        raise _damaged(path, f": '{wrong}' is missing or makes no sense")
+    return found
+
+
+def _damaged(path: Path, how: str = "") -> ZooError:
+    return ZooError(f"{path} has a damaged header{how}; train again, or restore it from a copy")
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -29,10 +53,10 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ZooError(f"{path} was not made by the zoo: its header names no model; use a run's model.safetensors")
     try:
         found = json.loads(metadata[KEY])
-    except ValueError:
-        raise ZooError(f"{path} has a damaged header; train again, or restore it from a copy") from None
+    except (TypeError, ValueError):
+        raise _damaged(path) from None
     if not isinstance(found, dict):
-        raise ZooError(f"{path} has a damaged header; train again, or restore it from a copy")
+        raise _damaged(path)
     return found
 
 
@@ -57,7 +81,7 @@ def _check_length(path: Path, header: dict[str, Any], start: int) -> None:
     try:
         ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
     except (KeyError, IndexError, TypeError, ValueError):
-        raise ZooError(f"{path} has a damaged header; train again, or restore it from a copy") from None
+        raise _damaged(path) from None
     expected, found = start + max(ends, default=0), path.stat().st_size
     if found != expected:
         raise ZooError(f"{path} is truncated: {found} bytes of {expected}; train again, or restore it from a copy")

@@ -42,13 +42,9 @@ def load_model(run: Run, registry: Registry | None = None) -> Model:
     """
     registry = registry or load_registry()
     facts = run.metadata
-    try:
-        shape, parts = tuple(facts["data"]["shape"]), facts["parts"]
-        options, size = facts["options"], facts["data"]["train_size"]
-        composition = facts["composition"]
-    except (KeyError, TypeError):
-        raise ZooError(f"{run.weights} has a damaged header; train again, or restore it from a copy") from None
-    composition, parts = find_parts(registry, str(run.weights), composition, parts, facts.get("providers", {}))
+    shape, size = tuple(facts["data"]["shape"]), facts["data"]["train_size"]
+    where, made_by, options = str(run.weights), facts["providers"], facts["options"]
+    composition, parts = find_parts(registry, where, facts["composition"], facts["parts"], made_by)
     # Initial weights are drawn and then replaced; the caller's generator must not notice.
     with isolated(0):
         chosen = options_from(registry, composition, parts, options)
@@ -77,6 +73,8 @@ def find_parts(
     """
     composition = _find(registry, registry.compositions, where, "composition", composition, made_by)
     kinds = {role.name: role.kind for role in registry.composition(composition).roles}
+    if missing := [role for role in kinds if role not in parts]:
+        raise ZooError(f"{where} names no {missing[0]}; train again, or restore it from a copy")
     found = {
         role: _find(registry, registry.parts.get(kinds.get(role, role)), where, role, name, made_by)
         for role, name in parts.items()
