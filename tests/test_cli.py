@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -345,10 +346,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("words", MISTAKES)
 def test_mistakes_are_told_in_one_line_with_what_to_do(words: str, zoo_here: Here) -> None:
-    Path("taken").mkdir()
-    Path("taken/bad.toml").write_text("beta = [")
-    Path("taken/vae.toml").write_text('model = "vae"\n')
-    Path("taken/odd.toml").write_text('model = "vae"\nbta = 3\n')
+    make_taken()
     before = sorted(Path().rglob("*"))
     done = zoo_here(*words.split(), code=2)
     assert done.out == ""
@@ -356,6 +354,89 @@ def test_mistakes_are_told_in_one_line_with_what_to_do(words: str, zoo_here: Her
     assert done.err.startswith("zoo: ")
     assert MISTAKES[words] in done.err
     assert sorted(Path().rglob("*")) == before, "nothing was written"
+
+
+WORDS = (
+    *(
+        "conv-vae",
+        "ae",
+        "vae.tiny",
+        "conv-vea",
+        "conv-vae.nope",
+        "--beta",
+        "--loss.beta",
+        "--beta=3",
+        "--prior",
+        "--epochs",
+    ),
+    *(
+        "--encoder",
+        "--posterior",
+        "--lr",
+        "--seed",
+        "--data",
+        "--out",
+        "--config",
+        "--resume",
+        "--json",
+        "--help",
+        "-n",
+    ),
+    *(
+        "--device",
+        "--budget",
+        "--skip-bad",
+        "--no-skip-bad",
+        "--encoder.channels",
+        "--kernel",
+        "--std",
+        "--pixels",
+        "-x",
+    ),
+    *(
+        "",
+        "0",
+        "-1",
+        "2.5",
+        "nan",
+        "1e999",
+        "none",
+        "linear:0..1@5",
+        "gamma",
+        "mlp",
+        "8,16",
+        "gpu",
+        "中",
+        "--",
+        "-",
+        "a=b",
+    ),
+    *("taken", "taken/vae.toml", "taken/odd.toml", "npz:x.npz", "mnist", "5m", "10" * 30, "conv-vae@generative-zoo"),
+)
+
+
+def test_no_words_in_any_order_end_in_a_traceback(zoo_here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise zoo.ZooError("it would start")
+
+    monkeypatch.setattr("zoo.experiment.run_training", stop)
+    monkeypatch.setattr("zoo.comparison.compare.compare_models", stop)
+    make_taken()
+    rng = random.Random(0)
+    for _ in range(250):
+        words = [rng.choice(["train", "explain", "show", "compare", "sample", "evaluate", "list", "runs", "data"])]
+        words += rng.choices(WORDS, k=rng.randrange(6))
+        done = zoo_here(*words, code=None)
+        told = [line for line in done.lines if line.startswith("zoo: ")]
+        assert done.code in (0, 2), words
+        assert len(told) == (1 if done.code else 0), (words, done.err)
+
+
+def make_taken() -> None:
+    Path("taken").mkdir()
+    Path("taken/bad.toml").write_text("beta = [")
+    Path("taken/vae.toml").write_text('model = "vae"\n')
+    Path("taken/odd.toml").write_text('model = "vae"\nbta = 3\n')
 
 
 def test_a_registry_of_the_working_folder_that_is_broken_is_told(zoo_here: Here) -> None:

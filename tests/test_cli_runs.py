@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import os
+import random
+import re
 import resource
 import shutil
 import signal
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 from conftest import Done, ZooProcess, write_small
 from PIL import Image
@@ -30,8 +33,8 @@ from zoo.runs.folder import find_run
 
 Here = Callable[..., Done]
 
-LONG = ("train", "vae.tiny", "--data", "npz:small.npz", "--batch-size", "16", "--epochs", "40")
-"""Long enough to be stopped in the middle: 160 steps."""
+LONG = ("train", "vae.tiny", "--data", "npz:small.npz", "--batch-size", "16", "--epochs", "80")
+"""Long enough to be stopped in the middle: 320 steps."""
 
 
 def digest(path: Path) -> str:
@@ -169,13 +172,14 @@ def test_settings_that_do_not_fit_leave_nothing(words: tuple[str, ...], told: st
 # --- stopped and gone on with ----------------------------------------------------------------------------------------
 
 
-def wait_for(process: subprocess.Popen[str], start: str) -> None:
-    """Read what a process tells until a line that starts so."""
+def wait_for(process: subprocess.Popen[str], epoch: int) -> None:
+    """Read what a process tells until an epoch is done."""
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith(start):
+        found = re.match(r"epoch (\d+)/", line)
+        if found is not None and int(found[1]) >= epoch:
             return
-    pytest.fail(f"it never said '{start}'")
+    pytest.fail(f"it never finished epoch {epoch}")
 
 
 def check_equals_straight(call: ZooProcess, name: str) -> None:
@@ -191,7 +195,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been(
     workshop: ZooProcess, zoo_here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with workshop.start(*LONG, "--out", "runs/stopped", "--json") as process:
-        wait_for(process, "epoch 7/40")
+        wait_for(process, 7)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -208,15 +212,15 @@ def test_ctrl_c_saves_and_the_run_goes_on_as_if_nothing_had_been(
     assert document(done)["run"] == "runs/stopped"
     check_equals_straight(workshop, "runs/stopped")
     again = zoo_here("train", "--resume", "runs/stopped", "--json")
-    assert again.lines == ["runs/stopped finished after 40 epochs; '--epochs 50' goes on"]
+    assert again.lines == ["runs/stopped finished after 80 epochs; '--epochs 90' goes on"]
     assert document(again)["scores"] == document(done)["scores"]
 
 
 def test_killed_at_any_moment_a_run_goes_on_to_the_same_bits(workshop: ZooProcess) -> None:
     words: tuple[str, ...] = (*LONG, "--out", "runs/killed")
-    for epoch, pause in ((3, 0.0), (15, 0.013)):
+    for epoch, pause in ((3, 0.0), (20, 0.013)):
         with workshop.start(*words) as process:
-            wait_for(process, f"epoch {epoch}/40")
+            wait_for(process, epoch)
             time.sleep(pause)
             process.kill()
             process.communicate()
@@ -224,7 +228,7 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_bits(workshop: ZooProces
         words = ("train", "--resume", "runs/killed")
     done = workshop(*words)
     start = int(done.lines[0].split("epoch ")[1].split(",")[0])
-    assert start >= 15, "at most one epoch is lost"
+    assert start >= 20, "at most one epoch is lost"
     check_equals_straight(workshop, "runs/killed")
     left = [path for path in (workshop.cwd / "runs/killed").rglob("*") if path.name.startswith(".")]
     assert len(left) <= 2, "what a kill left of a write is all that is left"
@@ -478,6 +482,58 @@ def test_weights_that_are_damaged_or_foreign(trained: Here) -> None:
     done = trained("train", "--resume", "runs/one", "--epochs", "9", code=2)
     assert "last.safetensors" in done.err
     assert len(done.lines) == 1
+
+
+def changed(value: Any, rng: random.Random) -> Any:
+    """Return JSON with one thing left out or replaced, somewhere."""
+    if isinstance(value, dict) and value and rng.random() < 0.85:
+        key = rng.choice(list(value))
+        rest = {k: v for k, v in value.items() if k != key}
+        return rest if rng.random() < 0.3 else {**rest, key: changed(value[key], rng)}
+    return rng.choice([None, 3, -1, 1e300, "x", "../x", True, [], [1, 2], {}])
+
+
+def test_whatever_a_file_says_of_itself_it_is_used_or_refused_in_one_line(trained: Here) -> None:
+    whole = Path("runs/one/model.safetensors").read_bytes()
+    end = 8 + int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8:end])
+    rng, codes = random.Random(0), set()
+    for _ in range(60):
+        facts = changed(json.loads(header["__metadata__"]["zoo"]), rng)
+        text = json.dumps({**header, "__metadata__": {"zoo": json.dumps(facts)}}).encode()
+        Path("odd.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + whole[end:])
+        for words in (("show",), ("sample", "-n", "1", "--out", "x.npz"), ("evaluate",)):
+            done = trained(words[0], "odd.safetensors", *words[1:], code=None)
+            codes.add(done.code)
+            assert done.code == 0 or (done.out == "" and len(done.lines) == 1), (facts, done)
+    assert codes == {0, 2}
+
+
+def test_whatever_a_config_holds_it_is_used_or_refused_in_one_line(
+    trained: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise zoo.ZooError("it would go on")
+
+    monkeypatch.setattr("zoo.experiment._train_and_finish", stop)
+    tables, rng = find_run("runs/one").settings, random.Random(0)
+    for _ in range(60):
+        Path("runs/one/config.toml").write_text(tomli_w.dumps(plain(changed(tables, rng))))
+        for words in (
+            ("train", "--resume", "runs/one", "--epochs", "9"),
+            ("train", "--config", "runs/one/config.toml"),
+        ):
+            done = trained(*words, code=2)
+            assert done.out == ""
+            assert done.lines[-1].startswith("zoo: ")
+        trained("runs")
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """Return tables as TOML can hold them."""
+    if not isinstance(value, dict):
+        return {"x": "none" if value is None else value}
+    return {k: plain(v) if isinstance(v, dict) else "none" if v is None else v for k, v in value.items()}
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_a_run_of_a_plugin_that_is_gone_names_what_to_install(site: Site, zoo_he
     site.uninstall("zoo-heavy")
     gone = "of zoo-heavy 0.3, which is not installed; install it with 'pip install zoo-heavy'"
     uses = {"sample": "prior 'cauchy'", "evaluate": "data 'stripes'", "compare": "prior 'cauchy'"}
-    commands = {**{(command, "runs/a"): what for command, what in uses.items()}, RESUME: "data 'stripes'"}
+    commands = {**{(command, "runs/a"): what for command, what in uses.items()}, RESUME: "prior 'cauchy'"}
     for words, what in commands.items():
         done = zoo_here(*words, code=2)
         assert f"needs {what} {gone}" in done.err
