@@ -65,6 +65,7 @@ def zoo_datasets() -> list[DatasetSpec]:
             summary="Digits drawn by the zoo, with their factors; needs no download.",
             load="zoo.data.glyphs:load",
             size="20,000 + 4,000 of 1×28×28",
+            location="glyphs-1.bin",
         ),
         DatasetSpec(
             name="folder",
