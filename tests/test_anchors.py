@@ -118,9 +118,13 @@ def test_linear_ae_is_pca(pca: Pca, tmp_path: Path, d: int) -> None:
         pytest.param(2, 1.0, marks=pytest.mark.anchor),
         (20, 0.05),
         (20, 0.11),
-        (20, 1.0),
         (20, 2.75),
+        (20, 9.5),
         (10, 4.0),
+        (50, 2.0),
+        (100, 4.0),
+        (200, 0.02),
+        (200, 8.0),
     ],
 )
 def test_linear_vae_is_probabilistic_pca(pca: Pca, tmp_path: Path, d: int, beta: float) -> None:

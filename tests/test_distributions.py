@@ -242,6 +242,34 @@ class TestSamples:
         within_error(p.sample((40_000,)) ** 2, torch.tensor(0.09))
 
 
+class TestBalancedSamples:
+    @pytest.mark.parametrize(("batch", "units"), [(7, 3), (5, 5), (64, 20)])
+    def test_have_the_moments_of_the_distribution(self, batch: int, units: int) -> None:
+        q = Normal(torch.randn(batch, units).double(), torch.rand(batch, units).double() + 0.1)
+        z = q.rsample_balanced()
+        noise = (z - q.mean) / q.scale
+        close(noise.sum(0), torch.zeros(batch, units))
+        close(noise[0].T @ noise[0] / batch, torch.eye(units))
+
+    def test_are_normal_over_many_draws(self) -> None:
+        q = Normal(torch.zeros(40, 4), torch.ones(40, 4))
+        draws = torch.stack([q.rsample_balanced() for _ in range(200)])
+        assert stats.kstest(draws[:, 0, 0, 0], "norm").pvalue > 1e-3
+        assert stats.kstest(draws[:, 1, 9, 2], "norm").pvalue > 1e-3
+
+    def test_of_a_batch_smaller_than_the_units_are_mirrored(self) -> None:
+        z = Normal(torch.zeros(2, 3), torch.ones(2, 3)).rsample_balanced()
+        assert z[0].equal(-z[1])
+        assert bool(z.isfinite().all())
+
+    def test_keep_the_event_shape(self) -> None:
+        assert Normal(torch.zeros(30, 2, 3), torch.ones(30, 2, 3), 2).rsample_balanced().shape == (2, 30, 2, 3)
+
+    @pytest.mark.parametrize("family", [Laplace(torch.zeros(3, 2), torch.ones(3, 2)), Delta(torch.zeros(3, 2))])
+    def test_are_for_normals(self, family: Distribution) -> None:
+        assert family.rsample_balanced() is None
+
+
 class TestReparameterisedGradients:
     @pytest.mark.parametrize("name", ["normal", "laplace", "continuous-bernoulli"])
     def test_equal_finite_differences_at_fixed_noise(self, name: str) -> None:

@@ -140,6 +140,19 @@ class TestElbo:
         wanted = 2 * (model.decode_mean(model.embed(x)) - x).flatten()
         close(found, wanted, 0.05)
 
+    def test_balanced_noise_makes_a_linear_model_exact(self) -> None:
+        """E|x - Wz - b|² = |x - W mean - b|² + sum_i std_i² |W_i|², where the images share their noise."""
+        model, x = linear(balanced=True, start_logvar=-1.0), images(64)
+        weight = dict(model.named_parameters())["decoder.network.layer.weight"]
+        terms = model.loss(batch_of(x), START)
+        at_mean = ((model.decode_mean(model.embed(x)) - x) ** 2).sum() / len(x)
+        close(terms.logs["distortion"], at_mean + math.exp(-1) * (weight**2).sum())
+
+    def test_balanced_needs_a_normal_posterior(self) -> None:
+        model = linear(balanced=True, posterior="laplace")
+        with pytest.raises(ZooError, match=r"--loss\.balanced needs a normal posterior, not a Laplace; leave it out"):
+            model.loss(batch_of(images()), START)
+
     @pytest.mark.parametrize("beta", [0.05, 0.3, 2.0])
     def test_of_mse_scores_as_the_gaussian_that_it_stands_for(self, beta: float) -> None:
         """elbo = -(distortion + beta rate) / beta - D/2 log(pi beta): one optimum, two scales."""

@@ -19,12 +19,12 @@ class Elbo(Loss):
     """Distortion plus beta times rate: E_q[-log p(x|z)] + beta KL(q(z|x) || p(z)), in nats per image.
 
     One sample of z per image; the KL in closed form where there is one. With a posterior that has no density
-    (a Delta) the second term is the energy -log p(z), and is called so. With `pairs`, a second sample lies opposite
-    the first, 2 mean - z: their average keeps the expectation and loses the part of the noise that is odd in z.
+    (a Delta) the second term is the energy -log p(z), and is called so. With `balanced`, two samples per image, drawn
+    so that their noise cancels over the batch: the objective of a linear model is then exact.
 
     References:
         Differentiable Antithetic Sampling for Variance Reduction in Stochastic Variational Inference
-        (Wu, Goodman & Ermon, 2019), arXiv:1810.02555, for pairs.
+        (Wu, Goodman & Ermon, 2019), arXiv:1810.02555, for balanced.
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), arXiv:1312.6114.
         beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework (Higgins et al., 2017).
     """
@@ -32,23 +32,22 @@ class Elbo(Loss):
     def __init__(self, options: ElboOptions, site: Site) -> None:
         super().__init__()
         self.beta = options.beta
-        self.pairs = options.pairs
+        self.balanced = options.balanced
 
     def rate_weight(self, step: Step) -> Tensor | float | None:
         return at_step(self.beta, step)
 
     def forward(self, model: LatentModel, batch: Batch, step: Step) -> Terms:
         q = model.encode(batch.x)
-        z = q.rsample()
-        if self.pairs:
-            z = torch.stack([z, _opposite(q, z)])
+        z = _balanced(q) if self.balanced else q.rsample()
         distortion = -model.decode(z).log_prob(batch.x).mean()
         rate = kl(q, model.prior_distribution(), z).mean()
         loss = distortion + at_step(self.beta, step) * rate
         return Terms(loss, {"distortion": distortion, "rate" if q.has_density else "energy": rate})
 
 
-def _opposite(q: Distribution, z: Tensor) -> Tensor:
-    if not q.symmetric:
-        raise ZooError(f"--loss.pairs mirrors codes about the mean, about which a {type(q).__name__} is not symmetric")
-    return 2 * q.mean - z
+def _balanced(q: Distribution) -> Tensor:
+    z = q.rsample_balanced()
+    if z is None:
+        raise ZooError(f"--loss.balanced needs a normal posterior, not a {type(q).__name__}; leave it out")
+    return z

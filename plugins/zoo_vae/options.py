@@ -91,4 +91,4 @@ class ElboOptions(Options):
     """Options of the evidence lower bound."""
 
     beta: Scheduled = option(1.0, "Weight of the rate; 1 is the plain ELBO.", min=0)
-    pairs: bool = option(False, "Draw two codes per image, mirrored about the posterior mean, for less noise.")
+    balanced: bool = option(False, "Draw two codes per image whose noise cancels over the batch; normal posteriors.")

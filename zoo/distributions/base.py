@@ -30,13 +30,11 @@ class Distribution(ABC):
         support: Where the density is positive; decides whether a posterior fits a prior.
         has_density: Whether a KL can be finite; a Delta's cannot.
         normalised: Whether `exp(log_prob)` integrates to one.
-        symmetric: Whether a sample mirrored about the mean is as likely, so that samples can come in pairs.
     """
 
     support: ClassVar[Support] = "real"
     has_density: ClassVar[bool] = True
     normalised: ClassVar[bool] = True
-    symmetric: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -64,6 +62,15 @@ class Distribution(ABC):
     def sample(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw samples without gradients."""
         return self.rsample(shape).detach()
+
+    def rsample_balanced(self) -> Tensor | None:
+        """Draw two samples of each event, `(2, *batch, *event)`, that balance over the batch, or nothing.
+
+        The two lie opposite each other about the mean, and over a batch of at least as many events as units the noise
+        of the units is orthogonal: its first three moments are exactly those of the distribution, higher ones nearly,
+        so that what is linear or quadratic in the noise is computed without any.
+        """
+        return None
 
     @property
     def point(self) -> Tensor:

@@ -33,8 +33,6 @@ class Normal(Factorised):
     scale: Tensor
     event_ndim: int = 1
 
-    symmetric: ClassVar[bool] = True
-
     @property
     def mean(self) -> Tensor:
         return self.loc
@@ -42,6 +40,10 @@ class Normal(Factorised):
     def rsample(self, shape: tuple[int, ...] = ()) -> Tensor:
         noise = torch.randn((*shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
         return self.loc + self.scale * noise
+
+    def rsample_balanced(self) -> Tensor:
+        noise = _orthogonal(torch.randn_like(self.loc).reshape(-1, math.prod(self.event_shape))).reshape(self.loc.shape)
+        return torch.stack([self.loc + self.scale * noise, self.loc - self.scale * noise])
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -0.5 * (((value - self.loc) / self.scale) ** 2 + LOG_TWO_PI) - self.scale.log()
@@ -64,6 +66,16 @@ class Normal(Factorised):
         return Normal(self.loc, temperature * self.scale, self.event_ndim)
 
 
+def _orthogonal(noise: Tensor) -> Tensor:
+    """Turn normal noise `(B, d)` into noise whose second moments over the batch are exactly one and zero, if B >= d."""
+    rows, columns = noise.shape
+    if rows < columns:
+        return noise
+    basis, triangle = torch.linalg.qr(noise)
+    # The signs make the basis uniform over all of them (Mezzadri, 2007, arXiv:math-ph/0609050).
+    return basis * triangle.diagonal().sign() * math.sqrt(rows)
+
+
 def _mean_distance(q: Normal, point: Tensor) -> Tensor:
     """E|z - point| under a normal: the mean of a folded normal."""
     shift = q.loc - point
@@ -84,8 +96,6 @@ class Laplace(Factorised):
     loc: Tensor
     scale: Tensor
     event_ndim: int = 1
-
-    symmetric: ClassVar[bool] = True
 
     @property
     def mean(self) -> Tensor:
@@ -134,8 +144,6 @@ class Delta(Factorised):
     event_ndim: int = 1
 
     has_density: ClassVar[bool] = False
-    symmetric: ClassVar[bool] = True
-
     @property
     def mean(self) -> Tensor:
         return self.loc
