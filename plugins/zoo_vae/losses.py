@@ -6,7 +6,6 @@ __all__ = ["Elbo"]
 
 from typing import final
 
-import torch
 from torch import Tensor
 
 from zoo import Batch, LatentModel, Loss, Site, Step, Terms, ZooError, at_step

@@ -144,6 +144,7 @@ class Delta(Factorised):
     event_ndim: int = 1
 
     has_density: ClassVar[bool] = False
+
     @property
     def mean(self) -> Tensor:
         return self.loc
