@@ -18,7 +18,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.anchor]
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"zoo", "zoo_networks", "zoo_autoencoder", "zoo_vae", "zoo_beta_vae"}
+PACKAGES = {"zoo", *(path.name for path in (ROOT / "plugins").glob("zoo_*"))}
 
 
 def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:

@@ -17,7 +17,7 @@ AUTOENCODER = CompositionSpec(
         Role(name="prior", kind="prior", needs=("encoder", "posterior"), default="normal"),
         Role(name="likelihood", kind="likelihood"),
         Role(name="decoder", kind="decoder", needs=("posterior", "likelihood")),
-        Role(name="loss", kind="loss"),
+        Role(name="loss", kind="loss", needs=("encoder", "posterior", "prior", "likelihood", "decoder")),
     ),
 )
 

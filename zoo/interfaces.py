@@ -135,6 +135,16 @@ class Terms:
     logs: Mapping[str, Tensor]
     adversaries: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @classmethod
+    def collect(cls, loss: Tensor, logs: Mapping[str, Tensor], *distributions: Distribution) -> Terms:
+        """Return the terms of a loss with what the distributions in it add: their penalties and their own terms."""
+        extras: dict[str, Tensor] = {}
+        for distribution in distributions:
+            if distribution.penalty is not None:
+                loss = loss + distribution.penalty
+            extras.update({name: value.detach() for name, value in distribution.extras.items()})
+        return cls(loss, {**logs, **extras})
+
 
 @dataclass(frozen=True)
 class Player:

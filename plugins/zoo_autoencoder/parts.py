@@ -49,6 +49,6 @@ class Reconstruction(Loss):
         super().__init__()
 
     def forward(self, model: LatentModel, batch: Batch, step: Step) -> Terms:
-        z = model.encode(batch.x).rsample()
-        distortion = -model.decode(z).log_prob(batch.x).mean()
-        return Terms(distortion, {"distortion": distortion})
+        q = model.encode(batch.x)
+        distortion = -model.decode(q.rsample()).log_prob(batch.x).mean()
+        return Terms.collect(distortion, {"distortion": distortion}, q)

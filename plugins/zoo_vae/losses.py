@@ -38,11 +38,12 @@ class Elbo(Loss):
 
     def forward(self, model: LatentModel, batch: Batch, step: Step) -> Terms:
         q = model.encode(batch.x)
-        z = _balanced(q) if self.balanced else q.rsample()
+        z, log_q = (_balanced(q), None) if self.balanced else q.draw()
         distortion = -model.decode(z).log_prob(batch.x).mean()
-        rate = kl(q, model.prior_distribution(), z).mean()
+        p = model.prior_distribution()
+        rate = kl(q, p, z, log_q).mean()
         loss = distortion + at_step(self.beta, step) * rate
-        return Terms(loss, {"distortion": distortion, "rate" if q.has_density else "energy": rate})
+        return Terms.collect(loss, {"distortion": distortion, "rate" if q.has_density else "energy": rate}, q, p)
 
 
 def _balanced(q: Distribution) -> Tensor:

@@ -1,6 +1,7 @@
 """Distributions of latents and pixels: small classes that follow the `torch.distributions` protocol."""
 
 from zoo.distributions.base import Distribution, Factorised, fits, kl, kl_per_unit, sum_event
+from zoo.distributions.mixture import Mixture
 from zoo.distributions.normal import Delta, Laplace, Normal
 from zoo.distributions.pixels import Bernoulli, ContinuousBernoulli, OptimalNormal, SquaredError
 from zoo.distributions.positive import Beta, Gamma
@@ -14,6 +15,7 @@ __all__ = [
     "Factorised",
     "Gamma",
     "Laplace",
+    "Mixture",
     "Normal",
     "OptimalNormal",
     "SquaredError",

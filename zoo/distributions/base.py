@@ -6,7 +6,9 @@ __all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "sum_event"]
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, TypeAlias
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from torch import Tensor
 
@@ -59,6 +61,17 @@ class Distribution(ABC):
     def log_prob(self, value: Tensor) -> Tensor:
         """Return the log-density in nats, summed over the event: `(*shape, *batch)`."""
 
+    def draw(self, shape: tuple[int, ...] = ()) -> tuple[Tensor, Tensor | None]:
+        """Draw reparameterised samples, and their log-density `(*shape, *batch)` where only drawing them tells it.
+
+        It is nothing where `log_prob` gives it for any value. A flow computes the density of a sample on its way.
+        """
+        return self.rsample(shape), None
+
+    def detached(self) -> Distribution | None:
+        """Return the same distribution without gradients to its parameters, or nothing where they cannot be cut."""
+        return None
+
     def sample(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw samples without gradients."""
         return self.rsample(shape).detach()
@@ -79,8 +92,13 @@ class Distribution(ABC):
 
     @property
     def extras(self) -> dict[str, Tensor]:
-        """Terms from inside a part, each `()` in nats per image, to be logged."""
+        """Terms from inside a part, each `()`, to be logged: nats per image, or numbers such as a perplexity."""
         return {}
+
+    @property
+    def penalty(self) -> Tensor | None:
+        """What a part asks every loss to add for it, `()` in nats per image, such as a commitment to a codebook."""
+        return None
 
     def kl_to(self, other: Distribution) -> Tensor | None:
         """Return KL(self || other) per unit `(*batch, *event)` where a closed form is known, else nothing."""
@@ -118,9 +136,22 @@ class Factorised(Distribution):
     def event_ndim(self) -> int:
         """How many trailing dimensions are one event."""
 
-    @abstractmethod
-    def unsqueeze(self) -> Factorised:
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Return the distribution with each parameter changed; families are dataclasses of tensors."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
+        changed = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **changed)  # type: ignore[type-var]
+
+    def unsqueeze(self) -> Self:
         """Return the distribution with a batch dimension of size one before all others."""
+        return self.map(lambda parameter: parameter.unsqueeze(0))
+
+    def select(self, index: Tensor) -> Self:
+        """Return the events of a distribution of batch `(K,)` at indices `(N,)`: batch `(N,)`."""
+        return self.map(lambda parameter: parameter.expand(self.mean.shape)[index])
+
+    def detached(self) -> Self:
+        return self.map(Tensor.detach)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -160,8 +191,14 @@ def kl_per_unit(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
     return None
 
 
-def kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+def kl(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None) -> Tensor:
     """Return KL(q || p) in nats, `(*batch)`: the closed form where one is known, else log q(z) - log p(z).
+
+    Arguments:
+        q: A posterior, batch `(B,)`.
+        p: A prior over the same events.
+        z: A sample of q.
+        log_q: Its log-density, where only drawing it told it (see `Distribution.draw`).
 
     For a posterior without a density (a Delta) it is the energy -log p(z), the part of the KL that depends on z.
 
@@ -172,6 +209,8 @@ def kl(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
         >>> kl(q, p, q.rsample())
         tensor([1.5000])
     """
+    if log_q is not None:
+        return log_q - p.log_prob(z)
     units = kl_per_unit(q, p, z)
     if units is None:
         return q.log_prob(z) - p.log_prob(z)

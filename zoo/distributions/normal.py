@@ -48,9 +48,6 @@ class Normal(Factorised):
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -0.5 * (((value - self.loc) / self.scale) ** 2 + LOG_TWO_PI) - self.scale.log()
 
-    def unsqueeze(self) -> Normal:
-        return Normal(self.loc.unsqueeze(0), self.scale.unsqueeze(0), self.event_ndim)
-
     def kl_to(self, other: Distribution) -> Tensor | None:
         if isinstance(other, Normal):
             # The logarithm of the ratio, not of its square, which rounds to 0 long before.
@@ -73,7 +70,8 @@ def _orthogonal(noise: Tensor) -> Tensor:
         return noise
     basis, triangle = torch.linalg.qr(noise)
     # The signs make the basis uniform over all of them (Mezzadri, 2007, arXiv:math-ph/0609050).
-    return basis * triangle.diagonal().sign() * math.sqrt(rows)
+    uniform: Tensor = basis * triangle.diagonal().sign() * math.sqrt(rows)
+    return uniform
 
 
 def _mean_distance(q: Normal, point: Tensor) -> Tensor:
@@ -109,9 +107,6 @@ class Laplace(Factorised):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -(value - self.loc).abs() / self.scale - (2 * self.scale).log()
-
-    def unsqueeze(self) -> Laplace:
-        return Laplace(self.loc.unsqueeze(0), self.scale.unsqueeze(0), self.event_ndim)
 
     def kl_to(self, other: Distribution) -> Tensor | None:
         if isinstance(other, Laplace):
@@ -155,6 +150,3 @@ class Delta(Factorised):
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         infinity = torch.full_like(self.loc, -torch.inf)
         return torch.where(value == self.loc, torch.zeros_like(self.loc), infinity)
-
-    def unsqueeze(self) -> Delta:
-        return Delta(self.loc.unsqueeze(0), self.event_ndim)

@@ -41,9 +41,6 @@ class SquaredError(Factorised):
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -((value - self.loc) ** 2)
 
-    def unsqueeze(self) -> SquaredError:
-        return SquaredError(self.loc.unsqueeze(0), self.event_ndim)
-
     def with_variance(self, variance: Tensor | float) -> Distribution:
         scale = torch.as_tensor(variance, dtype=self.loc.dtype, device=self.loc.device).sqrt()
         return Normal(self.loc, scale, self.event_ndim)
@@ -83,9 +80,6 @@ class OptimalNormal(Factorised):
             self.variance.lerp_(variance.to(self.variance.dtype), self.momentum)
         return Normal(self.loc, variance.sqrt(), self.event_ndim).log_prob_per_unit(value)
 
-    def unsqueeze(self) -> OptimalNormal:
-        return OptimalNormal(self.loc.unsqueeze(0), self.variance, self.momentum, self.event_ndim)
-
 
 @dataclass(frozen=True, eq=False)
 class Bernoulli(Factorised):
@@ -113,9 +107,6 @@ class Bernoulli(Factorised):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return _log_bernoulli(self.logits, value)
-
-    def unsqueeze(self) -> Bernoulli:
-        return Bernoulli(self.logits.unsqueeze(0), self.event_ndim)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +147,6 @@ class ContinuousBernoulli(Factorised):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return _log_bernoulli(self.logits, value) + self._log_normaliser()
-
-    def unsqueeze(self) -> ContinuousBernoulli:
-        return ContinuousBernoulli(self.logits.unsqueeze(0), self.event_ndim)
 
     def _away_from_zero(self) -> tuple[Tensor, Tensor]:
         near = self.logits.abs() < 0.02

@@ -59,9 +59,6 @@ class Gamma(Factorised):
         a, b = self.concentration, self.rate
         return torch.xlogy(a, b) + torch.xlogy(a - 1, value) - b * value - torch.lgamma(a)
 
-    def unsqueeze(self) -> Gamma:
-        return Gamma(self.concentration.unsqueeze(0), self.rate.unsqueeze(0), self.event_ndim)
-
     def kl_to(self, other: Distribution) -> Tensor | None:
         if isinstance(other, Gamma):
             cross = other.concentration * other.rate.log() - torch.lgamma(other.concentration)
@@ -119,9 +116,6 @@ class Beta(Factorised):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return torch.xlogy(self.a - 1, value) + torch.xlogy(self.b - 1, 1 - value) - self._log_normaliser
-
-    def unsqueeze(self) -> Beta:
-        return Beta(self.a.unsqueeze(0), self.b.unsqueeze(0), self.event_ndim)
 
     def kl_to(self, other: Distribution) -> Tensor | None:
         if isinstance(other, Beta):

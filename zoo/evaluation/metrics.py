@@ -92,16 +92,16 @@ def _add_abilities(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
 
 def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> None:
     q, prior = model.encode(batch.x), model.prior_distribution()
-    z = q.rsample()
+    z, log_q = q.draw()
     p = model.decode(z)
     distortion = -p.log_prob(batch.x)
     sums.add("sse", ((p.mean - batch.x) ** 2).flatten(1).sum(1))
     sums.add("distortion", distortion)
     if not q.has_density:
         return
-    rate = kl(q, prior, z)
+    rate = kl(q, prior, z, log_q)
     sums.add("rate", rate)
-    units = kl_per_unit(q, prior, z)
+    units = kl_per_unit(q, prior, z) if log_q is None else None
     if units is not None:
         sums.add("kl_per_unit", units.flatten(1))
     elbo = _elbo(p, batch.x, rate, model.rate_weight(step))

@@ -1,0 +1,12 @@
+"""Losses with an adversary of their own."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+from zoo import PartSpec, hookimpl
+
+
+@hookimpl
+def zoo_parts() -> list[PartSpec]:
+    """Nothing yet."""
+    return []

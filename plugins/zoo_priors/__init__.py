@@ -1,0 +1,12 @@
+"""Priors with parameters, priors that read the encoder, and priors fitted after training."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+from zoo import PartSpec, hookimpl
+
+
+@hookimpl
+def zoo_parts() -> list[PartSpec]:
+    """Nothing yet."""
+    return []

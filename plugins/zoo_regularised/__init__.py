@@ -1,0 +1,12 @@
+"""Autoencoders held by statistics of a batch or by norms, without a density."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
+from zoo import PartSpec, hookimpl
+
+
+@hookimpl
+def zoo_parts() -> list[PartSpec]:
+    """Nothing yet."""
+    return []
