@@ -110,7 +110,7 @@ def _model(name: str) -> str:
     registry = _registry()
     settings = resolve(registry, name)
     model, rows, options = settings.model, [], []
-    for role in registry.composition(model.composition).roles:
+    for role in registry.composition(model.composition).filled(model.parts):
         spec = registry.part(role.kind, model.parts[role.name]).item
         rows.append((role.name, _link(spec), spec.summary, f"`{spec.equation}`" if spec.equation else ""))
         if role.kind not in ("encoder", "decoder"):

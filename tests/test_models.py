@@ -18,7 +18,8 @@ from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import Normal
 from zoo.registry import load_registry
 
-NAMES = load_registry().models.names()
+# A model that is told labels does nothing without them: see test_condition.py.
+NAMES = [name for name in load_registry().models.names() if name != "cvae"]
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 30, 17)]
 START = Step.of(0, 0, 0)
 

@@ -408,7 +408,7 @@ class TestResume:
 
         def build(seed: int) -> Model:
             torch.manual_seed(seed)
-            return zoo.build(name, (1, 8, 8), train_size=40)
+            return zoo.build(name, (1, 8, 8), train_size=40, classes={"label": [1] * 40})
 
         straight, records, again = build(1), [], []
         train(straight, options, folder, records=records, data=data)

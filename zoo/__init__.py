@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zoo.data.options import DataOptions
     from zoo.interfaces import (
         Batch,
+        Condition,
+        Conditional,
         Decoder,
         DecodesLatents,
         Embeds,
@@ -50,6 +52,8 @@ _LAZY = {
     **dict.fromkeys(
         (
             "Batch",
+            "Condition",
+            "Conditional",
             "Decoder",
             "DecodesLatents",
             "Embeds",
@@ -77,6 +81,8 @@ _LAZY = {
 __all__ = [
     "Batch",
     "CompositionSpec",
+    "Condition",
+    "Conditional",
     "DataOptions",
     "DatasetSpec",
     "Decoder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["build", "compare", "evaluate", "load", "train"]
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from zoo.assembly import build_model
 from zoo.comparison.compare import Comparison, compare_models
 from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import run_training
-from zoo.interfaces import Model
+from zoo.interfaces import Model, Site
 from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import place
@@ -137,13 +137,21 @@ def compare(
     return compare_models(load_registry(), names, layer, seeds=seeds, out=folder, progress=progress or Silent())
 
 
-def build(model: str, shape: tuple[int, int, int], *, train_size: int = 1, **options: Any) -> Model:
+def build(
+    model: str,
+    shape: tuple[int, int, int],
+    *,
+    train_size: int = 1,
+    classes: Mapping[str, Sequence[int]] | None = None,
+    **options: Any,
+) -> Model:
     """Build an untrained model for images of a shape `(C, H, W)`.
 
     Arguments:
         model: A model of the registry, or `model.recipe`.
         shape: The shape of one image.
         train_size: The number of training images, which a few losses need.
+        classes: How many training images each class of each label has, which a condition needs.
         options: Settings by the names of the flags, with underscores.
 
     Raises:
@@ -157,5 +165,6 @@ def build(model: str, shape: tuple[int, int, int], *, train_size: int = 1, **opt
     registry = load_registry()
     settings = resolve(registry, model, [Layer("build", options)])
     spec = settings.model
-    built = build_model(registry, spec.composition, spec.parts, settings.options, shape, train_size)
+    site = Site(shape, train_size, {}, classes or {})
+    built = build_model(registry, spec.composition, spec.parts, settings.options, site)
     return place(built, "cpu")

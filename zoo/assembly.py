@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["build_model", "providers"]
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from zoo.interfaces import Model, Part, Site
 from zoo.options import Options
@@ -17,8 +18,7 @@ def build_model(
     composition: str,
     parts: Mapping[str, str],
     options: Mapping[str, Options],
-    shape: tuple[int, int, int],
-    train_size: int,
+    site: Site,
 ) -> Model:
     """Build a model's parts, each after those it needs, and compose them.
 
@@ -27,8 +27,7 @@ def build_model(
         composition: The kind of model.
         parts: The part's name for each role.
         options: The part's options for each role.
-        shape: The shape `(C, H, W)` of one image.
-        train_size: The number of training images.
+        site: The data that it is built for.
 
     Raises:
         ZooError: If a part cannot be imported, or does not fit the data or the other parts.
@@ -36,21 +35,23 @@ def build_model(
     spec = registry.composition(composition)
     built: dict[str, Part] = {}
     for role in spec.build_order():
+        if role.name not in parts:
+            continue
         entry = registry.part(role.kind, parts[role.name])
         part = import_or_tell(entry.item.part, f"{role.name} '{entry.name}' of {entry.source}")
-        site = Site(shape, train_size, {name: built[name] for name in role.needs})
-        built[role.name] = part(options[role.name], site)
+        needed = {name: built[name] for name in role.needs if name in built}
+        built[role.name] = part(options[role.name], replace(site, parts=needed))
     model = import_or_tell(
         spec.model, f"composition '{composition}' of {registry.compositions.find(composition).source}"
     )
-    composed: Model = model(built, Site(shape, train_size, {}))
+    composed: Model = model(built, site)
     return composed
 
 
 def providers(registry: Registry, composition: str, parts: Mapping[str, str], data: str) -> dict[str, dict[str, str]]:
     """Return which distribution and plugin each role's part, the composition and the data set come from."""
     spec = registry.composition(composition)
-    sources = {role.name: registry.part(role.kind, parts[role.name]).source for role in spec.roles}
+    sources = {role.name: registry.part(role.kind, parts[role.name]).source for role in spec.filled(parts)}
     sources["composition"] = registry.compositions.find(composition).source
     sources["data"] = registry.datasets.find(data.partition(":")[0]).source
     return {

@@ -16,8 +16,9 @@ AUTOENCODER = CompositionSpec(
         Role(name="posterior", kind="posterior", needs=("encoder",)),
         Role(name="prior", kind="prior", needs=("encoder", "posterior"), default="normal"),
         Role(name="likelihood", kind="likelihood"),
-        Role(name="decoder", kind="decoder", needs=("posterior", "likelihood")),
-        Role(name="loss", kind="loss", needs=("encoder", "posterior", "prior", "likelihood", "decoder")),
+        Role(name="decoder", kind="decoder", needs=("condition", "posterior", "likelihood")),
+        Role(name="condition", kind="condition", optional=True),
+        Role(name="loss", kind="loss", needs=("condition", "encoder", "posterior", "prior", "likelihood", "decoder")),
     ),
 )
 

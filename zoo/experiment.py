@@ -15,14 +15,14 @@ import torch
 
 from zoo.assembly import build_model, providers
 from zoo.data.cache import DataUnavailable
-from zoo.data.images import ImageSet, Split
+from zoo.data.images import ImageSet, Split, class_counts
 from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import Diverged, Interrupted, ZooError
 from zoo.evaluation.blocks import BLOCK, evaluate_model, figure_batches
-from zoo.interfaces import Model, Step
+from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import model_card
 from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -64,6 +64,7 @@ class _Job:
     registry: Registry
     settings: Settings
     images: ImageSet
+    site: Site
     model: Model
     data: TrainingData
     device: torch.device
@@ -77,20 +78,20 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
     train, held = images.train, None
     if options.val_fraction:
         train, held = hold_out(images.train, options.val_fraction, training.seed)
+    site = Site(images.shape, len(train), {}, class_counts(train))
     # Made on the CPU, so that a seed gives the same weights whatever the device.
     model = build_model(
         registry,
         settings.model.composition,
         settings.model.parts,
         settings.options,
-        images.shape,
-        len(train),
+        site,
     )
     feed = Feed(images, _on(train, device), options, training.batch_size, training.seed)
     validation = None
     if held is not None:
         validation = Feed(images, _on(held, device), options, BLOCK, training.seed)
-    return _Job(registry, settings, images, place(model, device), TrainingData(feed, validation), device)
+    return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), device)
 
 
 def _on(split: Split, device: torch.device) -> Split:
@@ -276,8 +277,7 @@ def _tell(job: _Job, progress: Progress, hook: str, run: Run) -> None:
 
 def _metadata(job: _Job, trainer: Trainer, outcome: Outcome, reason: str) -> dict[str, Any]:
     facts = {**vars(outcome), "reason": reason, "parameters": count_parameters(job.model)}
-    size = len(job.data.train.split)
-    return metadata_of(job.registry, job.settings, job.images.shape, size, trainer.present_step(), facts)
+    return metadata_of(job.registry, job.settings, job.site, trainer.present_step(), facts)
 
 
 def count_parameters(model: Model) -> int:

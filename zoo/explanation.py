@@ -49,7 +49,7 @@ def explain(registry: Registry, settings: Settings, pixels: int) -> Explanation:
         pixels: Values in one image, C × H × W.
     """
     spec = settings.model
-    roles = registry.composition(spec.composition).roles
+    roles = registry.composition(spec.composition).filled(spec.parts)
     equations = {role.name: registry.part(role.kind, spec.parts[role.name]).item.equation for role in roles}
     values = settings.options["loss"].to_dict() if "loss" in settings.options else {}
     beta = values.get("beta")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 __all__ = [
     "Batch",
+    "Condition",
+    "Conditional",
     "Decoder",
     "DecodesLatents",
     "Embeds",
@@ -29,11 +31,12 @@ __all__ = [
     "Step",
     "Terms",
     "at_step",
+    "given",
 ]
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -179,16 +182,24 @@ class Site:
         shape: The shape `(C, H, W)` of one image.
         train_size: The number of training images.
         parts: The parts that its role needs, by role.
+        classes: How many training images each class of each label has, by label.
     """
 
     shape: tuple[int, int, int]
     train_size: int
     parts: Mapping[str, Part]
+    classes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def pixels(self) -> int:
         """The number of values in one image."""
         return math.prod(self.shape)
+
+    @property
+    def code_size(self) -> int:
+        """The number of values that a decoder reads: those of a latent, and of a condition if there is one."""
+        condition = self.part("condition", Condition).size if "condition" in self.parts else 0
+        return self.part("posterior", Posterior).latent_size + condition
 
     def part(self, role: str, kind: type[P]) -> P:
         """Return the part of a needed role.
@@ -281,6 +292,28 @@ class Prior(Part):
         """Return p(z): batch `()`, event the latent shape."""
 
 
+class Condition(Part):
+    """What a model is told of an image besides its pixels.
+
+    Attributes:
+        size: The number of values that it is told.
+    """
+
+    size: int
+
+    @abstractmethod
+    def forward(self, y: Mapping[str, Tensor]) -> Tensor:
+        """Return the condition `(B, size)` that labels `(B,)` set.
+
+        Raises:
+            ZooError: If the label is missing, or is none that the model was made for.
+        """
+
+    @abstractmethod
+    def sample(self, n: int, label: int | None = None) -> Mapping[str, Tensor]:
+        """Return `n` labels as often as in training, or all of them one label."""
+
+
 @dataclass(frozen=True)
 class SampleOptions:
     """How samples are drawn.
@@ -288,11 +321,13 @@ class SampleOptions:
     Arguments:
         temperature: Multiplies the spread of the prior.
         mean, std: Draw latents from this normal distribution instead of the prior, if given.
+        label: Draw images of this label, if the model has a condition.
     """
 
     temperature: float = 1.0
     mean: float | None = None
     std: float | None = None
+    label: int | None = None
 
 
 class Model(nn.Module, ABC):
@@ -368,6 +403,19 @@ class LatentModel(ABC):
     @abstractmethod
     def rate_weight(self, step: Step) -> Tensor | float | None:
         """Return the factor before the rate where the loss is distortion + factor × rate, else nothing."""
+
+
+class Conditional(ABC):
+    """The ability to be told something of an image besides its pixels."""
+
+    @abstractmethod
+    def given(self, y: Mapping[str, Tensor]) -> object:
+        """Return the model with the abilities it has once its labels `(B,)` are told; itself without a condition."""
+
+
+def given(model: Model, y: Mapping[str, Tensor]) -> object:
+    """Return a model with the abilities it has for images of these labels."""
+    return model.given(y) if isinstance(model, Conditional) else model
 
 
 class Loss(Part):

@@ -200,7 +200,8 @@ class Registry:
         for role, part in parts.items():
             self.part(roles[role].kind, part)
         chosen = {**base.parts, **parts}
-        if missing := [role.name for role in roles.values() if role.default is None and role.name not in chosen]:
+        needed = [role.name for role in roles.values() if role.default is None and not role.optional]
+        if missing := [role for role in needed if role not in chosen]:
             raise ZooError(f'it names no {missing[0]}; add {missing[0]} = "..." to its table')
         return replace(
             base,

@@ -85,10 +85,11 @@ class Vocabulary:
     """
 
     def __init__(self, registry: Registry, composition: str, parts: Mapping[str, str]) -> None:
-        self.roles = {role.name: role for role in registry.composition(composition).roles}
+        spec = registry.composition(composition)
+        self.roles = {role.name: role for role in spec.roles}
         self.options: dict[str, type[Options]] = {}
         self.fields: dict[str, Field] = {}
-        for role in self.roles.values():
+        for role in spec.filled(parts):
             entry = registry.part(role.kind, parts[role.name])
             self.options[role.name] = _options_class(entry.item.options, role.name, entry.name, str(entry.source))
             for field in describe(self.options[role.name]):
@@ -202,7 +203,8 @@ def _collect(
     for key, (origin, value) in found.items():
         if field := vocabulary.field(key):
             _check(field, value, origin)
-    return vocabulary, {role: parts[role] for role in roles}, {key: value for key, (_, value) in found.items()}
+    filled = {role: parts[role] for role in roles if role in parts}
+    return vocabulary, filled, {key: value for key, (_, value) in found.items()}
 
 
 def _named(values: Mapping[str, Any], roles: Mapping[str, Role]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["API", "CompositionSpec", "DatasetSpec", "PartSpec", "Role", "import_or_tell", "import_reference"]
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,12 +54,14 @@ class Role:
         kind: The kind of part that fits.
         needs: The roles whose parts must be built first, and are handed to this one.
         default: The part that fills it where a model names none.
+        optional: Whether it may stay empty.
     """
 
     name: str
     kind: str
     needs: tuple[str, ...] = ()
     default: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,10 @@ class CompositionSpec:
     def role(self, name: str) -> Role:
         """Return the role of that name."""
         return next(role for role in self.roles if role.name == name)
+
+    def filled(self, parts: Mapping[str, str]) -> tuple[Role, ...]:
+        """Return the roles that a choice of parts fills."""
+        return tuple(role for role in self.roles if role.name in parts)
 
     def build_order(self) -> tuple[Role, ...]:
         """Return the roles so that each comes after the ones it needs.

@@ -10,7 +10,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from zoo import Likelihood, Network, Posterior, Site, ZooError
+from zoo import Likelihood, Network, Site, ZooError
 from zoo_networks.layers import ToMap, activation, dense_stack, norm
 from zoo_networks.options import ConvOptions
 
@@ -52,7 +52,7 @@ class ConvDecoder(Network):
         sizes = _sizes(options, (h, w))[::-1]
         rows, columns = sizes[0]
         first = (options.channels[-1], rows, columns)
-        latent = site.part("posterior", Posterior).latent_size
+        latent = site.code_size
         dense = dense_stack([latent, *options.hidden[::-1]], options.activation, options.norm)
         last = options.hidden[0] if options.hidden else latent
         dense.append(nn.Linear(last, math.prod(first), bias=options.norm == "none"))

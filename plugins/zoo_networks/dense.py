@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from zoo import Batch, Likelihood, Network, Posterior, Site
+from zoo import Batch, Likelihood, Network, Site
 from zoo_networks.layers import dense_stack
 from zoo_networks.options import LinearDecoderOptions, LinearOptions, MlpOptions
 
@@ -36,7 +36,7 @@ class MlpDecoder(Network):
     def __init__(self, options: MlpOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = _image_values(site)
-        sizes = [site.part("posterior", Posterior).latent_size, *options.hidden]
+        sizes = [site.code_size, *options.hidden]
         last = nn.Linear(sizes[-1], math.prod(self.out_shape))
         self.layers = nn.Sequential(nn.Flatten(), *dense_stack(sizes, options.activation), last)
 
@@ -78,7 +78,7 @@ class LinearDecoder(Network):
     def __init__(self, options: LinearDecoderOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = _image_values(site)
-        self.layer = nn.Linear(site.part("posterior", Posterior).latent_size, math.prod(self.out_shape))
+        self.layer = nn.Linear(site.code_size, math.prod(self.out_shape))
         if options.start_std is not None:
             nn.init.normal_(self.layer.weight, std=options.start_std)
         self.centred = options.centre

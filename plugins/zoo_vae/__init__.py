@@ -18,6 +18,15 @@ def zoo_parts() -> Iterator[PartSpec]:
     yield from _likelihoods()
     yield from _priors()
     yield PartSpec(
+        kind="condition",
+        name="label",
+        summary="The class of each image: encoder and decoder are told it.",
+        part="zoo_vae.conditions:LabelCondition",
+        options="zoo_vae.options:LabelOptions",
+        equation="q(z|x, c), p(x|z, c), p(z): loss = E_q[-log p(x|z, c)] + beta * KL(q(z|x, c) || p(z))",
+        paper="Kingma et al. (2014), arXiv:1406.5298; Sohn, Lee & Yan (2015)",
+    )
+    yield PartSpec(
         kind="loss",
         name="elbo",
         summary="Distortion plus beta times the rate.",

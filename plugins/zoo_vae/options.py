@@ -7,6 +7,7 @@ __all__ = [
     "ElboOptions",
     "GammaPriorOptions",
     "GaussianOptions",
+    "LabelOptions",
     "LaplaceOptions",
     "LaplacePriorOptions",
     "LatentOptions",
@@ -18,6 +19,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo import Options, Scheduled, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(Options):
+    """Options of the label condition."""
+
+    name: str = option("label", "Which label of the data, such as a factor of glyphs.")
 
 
 @dataclass(frozen=True, kw_only=True)

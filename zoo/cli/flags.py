@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.catalogue import Catalogue
 from zoo.cli.completion import Complete, names
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError
@@ -116,8 +117,8 @@ def model_flags(settings: Settings, vocabulary: Vocabulary) -> Iterator[OptionFl
 def role_flags(settings: Settings, vocabulary: Vocabulary, registry: Registry) -> Iterator[OptionFlag]:
     """Yield the flags that swap a model's parts."""
     for role in vocabulary.roles.values():
-        parts = registry.parts[role.kind]
-        text = f"{', '.join(parts.names())}  [default: {settings.model.parts[role.name]}]"
+        parts = registry.parts.get(role.kind, Catalogue(role.kind))
+        text = f"{', '.join(parts.names())}  [default: {settings.model.parts.get(role.name, 'none')}]"
         section = f"Parts of {settings.model.name}"
         complete = _complete_parts(role.kind)
         spellings = [f"--{role.name}", f"role_{role.name}"]

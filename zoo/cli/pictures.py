@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["embed", "interpolate", "reconstruct"]
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -31,7 +31,7 @@ def reconstruct(ctx: click.Context, /, run: str, count: int, out: Path | None, *
 
     from zoo.evaluation.blocks import figure_batches
     from zoo.figures.images import save_pairs
-    from zoo.interfaces import Reconstructs
+    from zoo.interfaces import Reconstructs, given
 
     model = open_model(ctx, opened)
     if not isinstance(model, Reconstructs):
@@ -41,7 +41,7 @@ def reconstruct(ctx: click.Context, /, run: str, count: int, out: Path | None, *
     batches = figure_batches(images, options, torch.device("cpu"), min(count, len(images.test)))
     x = torch.cat([batch.x for batch in batches])
     with torch.no_grad():
-        decoded = model.reconstruct(x)
+        decoded = torch.cat([cast(Reconstructs, given(model, batch.y)).reconstruct(batch.x) for batch in batches])
     if path.suffix == ".npz":
         save_arrays(path, {"images": x.numpy(), "reconstructions": decoded.numpy()})
     else:
@@ -82,7 +82,7 @@ def interpolate(
     import torch
 
     from zoo.figures.images import save_rows
-    from zoo.interfaces import DecodesLatents, Embeds
+    from zoo.interfaces import DecodesLatents, Embeds, given
 
     model = open_model(ctx, opened)
     if not (isinstance(model, Embeds) and isinstance(model, DecodesLatents)):
@@ -94,15 +94,18 @@ def interpolate(
         if index > last:
             raise ZooError(f"{flag} {index}: the images of {images.name} are 0 to {last}")
     with torch.no_grad():
-        x = images.read(images.test.x[torch.tensor([start, end])])
-        codes = model.embed(x)
+        ends = images.test[torch.tensor([start, end])]
+        x = images.read(ends.x)
+        codes = cast(Embeds, given(model, ends.y)).embed(x)
         share = torch.linspace(0, 1, steps).reshape(-1, *[1] * (codes.ndim - 1))
-        between = model.decode_mean(codes[0] + share * (codes[1] - codes[0]))
+        # Under the label of the first image, so that all that changes is the code.
+        decoder = cast(DecodesLatents, given(model, ends[:1].y))
+        between = decoder.decode_mean(codes[0] + share * (codes[1] - codes[0]))
     if path.suffix == ".npz":
         save_arrays(path, {"images": between.numpy()})
     else:
-        ends = [(f"image {start}", x[:1]), (f"to {end}", between), (f"image {end}", x[1:])]
-        save_rows(ends, path, f"{opened.name}: from {start} to {end}")
+        rows = [(f"image {start}", x[:1]), (f"to {end}", between), (f"image {end}", x[1:])]
+        save_rows(rows, path, f"{opened.name}: from {start} to {end}")
     click.echo(str(path))
 
 

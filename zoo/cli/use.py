@@ -26,6 +26,7 @@ from zoo.cli.terminal import JSON, number, print_json, print_table
     show_default=True,
     help="Multiplies the spread of what codes are drawn from.",
 )
+@click.option("--label", type=click.IntRange(0), help="Draw this label, from a model that was told labels.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what is drawn.")
 @DEVICE
 @OUT
@@ -38,6 +39,7 @@ def sample(
     mean: float | None,
     std: float | None,
     temperature: float,
+    label: int | None,
     seed: int,
     device: str,
     out: Path | None,
@@ -53,7 +55,7 @@ def sample(
 
     model = open_model(ctx, opened, device)
     with isolated(seed), torch.no_grad():
-        images = model.sample(count, SampleOptions(temperature, mean, std)).cpu()
+        images = model.sample(count, SampleOptions(temperature, mean, std, label)).cpu()
     if path.suffix == ".npz":
         save_arrays(path, {"images": images.clamp(0, 1).numpy()})
     else:

@@ -15,7 +15,7 @@ from zoo.evaluation.blocks import figure_batches
 from zoo.figures.compare import ComparisonColumn, save_comparison
 from zoo.figures.gallery import codes
 from zoo.figures.projection import project
-from zoo.interfaces import Batch, Embeds, Model, Reconstructs
+from zoo.interfaces import Batch, Embeds, Model, Reconstructs, given
 from zoo.registry import Registry
 from zoo.runs.folder import Run
 from zoo.runs.loading import load_model
@@ -45,9 +45,10 @@ def _column(name: str, model: Model, batches: Sequence[Batch]) -> ComparisonColu
     label = next(iter(batches[0].y), None)
     with isolated(0):
         samples = model.sample(SHOWN)
+    told = given(model, {name: value[:SHOWN] for name, value in batches[0].y.items()})
     return ComparisonColumn(
         name,
-        reconstructions=model.reconstruct(first) if isinstance(model, Reconstructs) else None,
+        reconstructions=told.reconstruct(first) if isinstance(told, Reconstructs) else None,
         samples=samples,
         latent=project(codes(model, batches)).xy if isinstance(model, Embeds) else None,
         labels=torch.cat([batch.y[label] for batch in batches]) if label is not None else None,

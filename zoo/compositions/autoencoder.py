@@ -5,15 +5,18 @@ from __future__ import annotations
 __all__ = ["Autoencoder", "HeadedDecoder", "HeadedEncoder"]
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.distributions import Distribution, Normal, fits
 from zoo.errors import ZooError
 from zoo.interfaces import (
     Batch,
+    Condition,
+    Conditional,
     Decoder,
     DecodesLatents,
     Embeds,
@@ -37,15 +40,22 @@ from zoo.interfaces import (
 
 @final
 class HeadedEncoder(Encoder):
-    """A backbone under a head that names the posterior's family."""
+    """A backbone under a head that names the posterior's family.
 
-    def __init__(self, network: Network, head: Posterior) -> None:
+    A condition shifts the features: before a linear head that is the same as to stand beside them.
+    """
+
+    def __init__(self, network: Network, head: Posterior, condition: Condition | None = None) -> None:
         super().__init__()
         self.network = network
         self.head = head
+        self.shift = nn.Linear(condition.size, network.out_size, bias=False) if condition is not None else None
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:
-        q: Distribution = self.head(self.network(x))
+        features = self.network(x)
+        if self.shift is not None and c is not None:
+            features = features + self.shift(c).reshape(-1, *self.network.out_shape)
+        q: Distribution = self.head(features)
         return q
 
 
@@ -53,7 +63,8 @@ class HeadedEncoder(Encoder):
 class HeadedDecoder(Decoder):
     """A backbone under a head that names the likelihood's family.
 
-    Leading sample dimensions are its business alone: the backbone sees `(N, *latent)`.
+    Leading sample dimensions are its business alone: the backbone sees `(N, *latent)`, or with a condition
+    `(N, d + s)`, the condition behind the latent.
     """
 
     def __init__(self, network: Network, head: Likelihood, latent_shape: tuple[int, ...]) -> None:
@@ -64,7 +75,9 @@ class HeadedDecoder(Decoder):
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
         batch = z.shape[: z.ndim - len(self.latent_shape)]
-        values = self.network(z.reshape(-1, *self.latent_shape))
+        if c is not None:
+            z = torch.cat([z, c.expand(*batch, c.shape[-1])], -1)
+        values = self.network(z.reshape(-1, *z.shape[len(batch) :]))
         if len(batch) != 1:
             values = values.reshape(*batch, *values.shape[1:])
         p: Distribution = self.head(values)
@@ -72,11 +85,11 @@ class HeadedDecoder(Decoder):
 
 
 @final
-class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
+class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents, Conditional):
     """Encoder, decoder, prior and loss, composed; a plain autoencoder has a Delta posterior.
 
     Arguments:
-        parts: A part for each role: encoder, posterior, prior, likelihood, decoder, loss.
+        parts: A part for each role: encoder, posterior, prior, likelihood, decoder, loss, and perhaps condition.
         site: The shape of an image and the size of the training set.
 
     Raises:
@@ -85,11 +98,14 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
 
     def __init__(self, parts: Mapping[str, Part], site: Site) -> None:
         super().__init__()
-        site = Site(site.shape, site.train_size, parts)
+        site = replace(site, parts=parts)
         head = site.part("posterior", Posterior)
         self.latent_shape = head.latent_shape
         self.shape = site.shape
-        self.encoder = HeadedEncoder(site.part("encoder", Network), head)
+        self.condition = site.part("condition", Condition) if "condition" in parts else None
+        if self.condition is not None and len(self.latent_shape) != 1:
+            raise ZooError(f"a condition needs flat codes, not codes of {self.latent_shape}; leave --condition out")
+        self.encoder = HeadedEncoder(site.part("encoder", Network), head, self.condition)
         self.decoder = HeadedDecoder(
             site.part("decoder", Network), site.part("likelihood", Likelihood), self.latent_shape
         )
@@ -101,7 +117,8 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         training = self.training
         self.eval()
         with torch.no_grad():
-            q, p = self.encode(torch.zeros(1, *self.shape)), self.prior_distribution()
+            c = torch.zeros(1, self.condition.size) if self.condition is not None else None
+            q, p = self.encode(torch.zeros(1, *self.shape), c), self.prior_distribution(c)
         self.train(training)
         if not fits(q, p):
             raise ZooError(
@@ -110,16 +127,24 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
             )
 
     def loss(self, batch: Batch, step: Step) -> Terms:
-        terms: Terms = self.objective(self, batch, step)
+        terms: Terms = self.objective(self.given(batch.y), batch, step)
         return terms
 
+    def given(self, y: Mapping[str, Tensor]) -> Autoencoder | Given:
+        return self if self.condition is None else Given(self, self.condition(y))
+
     def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
-        q: Distribution = self.encoder(x, c)
+        q: Distribution = self.encoder(x, self._told(c))
         return q
 
     def decode(self, z: Tensor, c: Tensor | None = None) -> Distribution:
-        p: Distribution = self.decoder(z, c)
+        p: Distribution = self.decoder(z, self._told(c))
         return p
+
+    def _told(self, c: Tensor | None) -> Tensor | None:
+        if self.condition is not None and c is None:
+            raise ZooError("this model is told labels; ask model.given({'label': labels}) instead of the model")
+        return c
 
     def prior_distribution(self, c: Tensor | None = None) -> Distribution:
         p: Distribution = self.prior(c)
@@ -141,7 +166,14 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
 
     @torch.no_grad()
     def sample(self, n: int, options: SampleOptions | None = None) -> Tensor:
-        z = self._sampling_distribution(options or SampleOptions()).sample((n,))
+        options = options or SampleOptions()
+        z = self._sampling_distribution(options).sample((n,))
+        if self.condition is not None:
+            device = z.device
+            y = {name: value.to(device) for name, value in self.condition.sample(n, options.label).items()}
+            return self.decode(z, self.condition(y)).point
+        if options.label is not None:
+            raise ZooError("this model was not told labels in training; train it with --condition label")
         return self.decode_mean(z)
 
     def _sampling_distribution(self, options: SampleOptions) -> Distribution:
@@ -157,6 +189,44 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         if tempered is None:
             raise ZooError(f"temperature has no meaning for a {type(p).__name__} prior; leave it out")
         return tempered
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor) -> Tensor:
+        return self.decode_mean(self.embed(x))
+
+    @torch.no_grad()
+    def embed(self, x: Tensor) -> Tensor:
+        return self.encode(x).point
+
+    @torch.no_grad()
+    def decode_mean(self, z: Tensor) -> Tensor:
+        return self.decode(z).point
+
+
+class Given(LatentModel, Reconstructs, Embeds, DecodesLatents):
+    """An autoencoder under a condition: what a loss, a metric or a figure sees of it.
+
+    Arguments:
+        model: The autoencoder.
+        c: The condition `(B, s)`, or `(1, s)` for any number of images.
+    """
+
+    def __init__(self, model: Autoencoder, c: Tensor) -> None:
+        self.model = model
+        self.c = c
+        self.latent_shape = model.latent_shape
+
+    def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
+        return self.model.encode(x, self.c)
+
+    def decode(self, z: Tensor, c: Tensor | None = None) -> Distribution:
+        return self.model.decode(z, self.c)
+
+    def prior_distribution(self, c: Tensor | None = None) -> Distribution:
+        return self.model.prior_distribution(self.c)
+
+    def rate_weight(self, step: Step) -> Tensor | float | None:
+        return self.model.rate_weight(step)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:

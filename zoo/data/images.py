@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ImageSet", "Split"]
+__all__ = ["ImageSet", "Split", "class_counts"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+_CLASSES = 10_000
+"""More than this many classes are identities, not labels."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,10 @@ class ImageSet:
     def read(self, x: Tensor) -> Tensor:
         """Convert stored values `(B, C, H, W)` to `float32` in [0, 1]."""
         return x.to(torch.float32) * self.scale
+
+
+def class_counts(split: Split) -> dict[str, tuple[int, ...]]:
+    """Return how many images each class has, for each label that counts classes from 0 upwards."""
+    labels = {name: value for name, value in split.y.items() if value.ndim == 1 and not value.is_floating_point()}
+    counted = {name: value for name, value in labels.items() if int(value.min()) >= 0 and int(value.max()) < _CLASSES}
+    return {name: tuple(torch.bincount(value.long()).tolist()) for name, value in counted.items()}

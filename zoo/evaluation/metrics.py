@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from zoo.distributions import Distribution, kl, kl_per_unit
-from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step
+from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step, given
 from zoo.training.randomness import isolated
 
 ACTIVE = 0.01
@@ -80,14 +80,15 @@ def _add_objective(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
 
 
 def _add_abilities(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
-    if isinstance(model, Reconstructs):
-        sums.add("mse", ((model.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
-    if isinstance(model, Embeds):
-        code = model.embed(batch.x).flatten(1).double()
+    told = given(model, batch.y)
+    if isinstance(told, Reconstructs):
+        sums.add("mse", ((told.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
+    if isinstance(told, Embeds):
+        code = told.embed(batch.x).flatten(1).double()
         sums.add("code", code)
         sums.add("code_square", code**2)
-    if isinstance(model, LatentModel):
-        _add_latent(sums, model, batch, step)
+    if isinstance(told, LatentModel):
+        _add_latent(sums, told, batch, step)
 
 
 def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> None:

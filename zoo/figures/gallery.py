@@ -17,7 +17,7 @@ from zoo.figures.images import save_grid, save_pairs, save_rows
 from zoo.figures.latent import save_latent
 from zoo.figures.latent_grid import grid_points, save_latent_grid, traversal_points
 from zoo.figures.projection import Method
-from zoo.interfaces import Batch, DecodesLatents, Embeds, Model, Reconstructs
+from zoo.interfaces import Batch, DecodesLatents, Embeds, Model, Reconstructs, given
 from zoo.training.randomness import isolated
 
 SAMPLES, PAIRS, CODES, SIDE, DIMS, BLOCK = 64, 32, 5000, 15, 20, 500
@@ -50,21 +50,26 @@ def draw_gallery(
     with isolated(seed), torch.no_grad():
         samples = model.sample(SAMPLES)
     save_grid(samples.cpu(), folder / "samples.png", title=f"{title}: samples from the prior")
-    if isinstance(model, Reconstructs):
-        pairs = model.reconstruct(first).cpu()
+    told = given(model, {name: value[:PAIRS] for name, value in batches[0].y.items()})
+    if isinstance(told, Reconstructs):
+        pairs = told.reconstruct(first).cpu()
         save_pairs(first.cpu(), pairs, folder / "reconstructions.png", title=f"{title}: test images")
     if isinstance(model, Embeds):
         draw_latent(folder / "latent.png", model, batches, title)
-    if isinstance(model, Embeds) and isinstance(model, DecodesLatents):
-        _draw_decoded(folder, model, codes(model, batches), scores, title)
+    # A condition has to be something where codes are varied: that of the first image.
+    one = given(model, {name: value[:1] for name, value in batches[0].y.items()})
+    if isinstance(model, Embeds) and isinstance(one, DecodesLatents):
+        device = batches[0].x.device
+        _draw_decoded(folder, one, codes(model, batches), scores, title, device)
 
 
-def codes(model: Embeds, batches: Sequence[Batch]) -> Tensor:
-    """Return the codes of the images, flat, `(N, d)`."""
-    return torch.cat([model.embed(batch.x).flatten(1).cpu() for batch in batches])
+def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
+    """Return the codes of the images of a model that embeds, flat, `(N, d)`."""
+    told = [(cast(Embeds, given(model, batch.y)), batch.x) for batch in batches]
+    return torch.cat([one.embed(x).flatten(1).cpu() for one, x in told])
 
 
-def draw_latent(path: Path, model: Embeds, batches: Sequence[Batch], title: str, method: str = "pca") -> None:
+def draw_latent(path: Path, model: Model, batches: Sequence[Batch], title: str, method: str = "pca") -> None:
     """Write the map of codes, coloured by the data's label if it has one.
 
     Raises:
@@ -79,8 +84,9 @@ def draw_latent(path: Path, model: Embeds, batches: Sequence[Batch], title: str,
     save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label", title=heading)
 
 
-def _draw_decoded(folder: Path, model: DecodesLatents, z: Tensor, scores: Mapping[str, Any], title: str) -> None:
-    device = next(cast(Model, model).parameters()).device
+def _draw_decoded(
+    folder: Path, model: DecodesLatents, z: Tensor, scores: Mapping[str, Any], title: str, device: torch.device
+) -> None:
     shape = model.latent_shape
 
     def decode(points: Tensor) -> Tensor:

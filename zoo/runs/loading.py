@@ -15,7 +15,7 @@ import zoo
 from zoo.assembly import build_model, providers
 from zoo.catalogue import Catalogue
 from zoo.errors import ZooError
-from zoo.interfaces import Model, Step
+from zoo.interfaces import Model, Site, Step
 from zoo.options import Options
 from zoo.registry import Registry, load_registry
 from zoo.runs.folder import FORMAT, Run
@@ -42,13 +42,14 @@ def load_model(run: Run, registry: Registry | None = None) -> Model:
     """
     registry = registry or load_registry()
     facts = run.metadata
-    shape, size = tuple(facts["data"]["shape"]), facts["data"]["train_size"]
+    data = facts["data"]
+    site = Site(tuple(data["shape"]), data["train_size"], {}, data.get("classes", {}))
     where, made_by, options = str(run.weights), facts["providers"], facts["options"]
     composition, parts = find_parts(registry, where, facts["composition"], facts["parts"], made_by)
     # Initial weights are drawn and then replaced; the caller's generator must not notice.
     with isolated(0):
         chosen = options_from(registry, composition, parts, options)
-        model = build_model(registry, composition, parts, chosen, shape, size)
+        model = build_model(registry, composition, parts, chosen, site)
     tensors, _ = read_tensors(run.weights)
     try:
         place(model, "cpu").load_state_dict(tensors)
@@ -72,8 +73,9 @@ def find_parts(
         ZooError: If a plugin that the run needs is not installed.
     """
     composition = _find(registry, registry.compositions, where, "composition", composition, made_by)
-    kinds = {role.name: role.kind for role in registry.composition(composition).roles}
-    if missing := [role for role in kinds if role not in parts]:
+    roles = registry.composition(composition).roles
+    kinds = {role.name: role.kind for role in roles}
+    if missing := [role.name for role in roles if role.name not in parts and not role.optional]:
         raise ZooError(f"{where} names no {missing[0]}; train again, or restore it from a copy")
     found = {
         role: _find(registry, registry.parts.get(kinds.get(role, role)), where, role, name, made_by)
@@ -119,8 +121,7 @@ def options_from(
 def metadata_of(
     registry: Registry,
     settings: Settings,
-    shape: tuple[int, ...],
-    train_size: int,
+    site: Site,
     step: Step,
     outcome: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -134,7 +135,13 @@ def metadata_of(
         "parts": tables["parts"],
         "options": tables["options"],
         "providers": providers(registry, settings.model.composition, settings.model.parts, settings.data),
-        "data": {"name": settings.data, "shape": list(shape), "train_size": train_size, **tables["images"]},
+        "data": {
+            "name": settings.data,
+            "shape": list(site.shape),
+            "train_size": site.train_size,
+            "classes": {name: list(counts) for name, counts in site.classes.items()},
+            **tables["images"],
+        },
         "training": tables["training"],
         "outcome": dict(outcome),
         "step": {"count": float(step.count), "epoch": float(step.epoch), "fraction": float(step.fraction)},
