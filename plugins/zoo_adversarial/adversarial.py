@@ -20,11 +20,11 @@ class Adversarial(Loss):
     """Distortion plus weight times E_q[-log D(z)], where D(z) is how likely z is a draw of the prior.
 
     The logit of the best discriminator is log p(z) - log q(z), so that minus its mean over the codes, logged as
-    `aggregate_kl`, estimates KL(q(z) || p(z)) in nats. Codes are pushed by -log D(z), whose gradient does not fade where the
-    discriminator is sure (Goodfellow et al., 2014), rather than by log(1 - D(z)) as in the paper's equation. Where it
-    cannot tell, that is half the gradient of `aggregate_kl`. The paper moves reconstruction, discriminator and codes
-    in turn, each by an optimiser of its own; here one step moves the model down both of its terms, with a weight between them,
-    and the discriminator down its own.
+    `aggregate_kl`, estimates KL(q(z) || p(z)) in nats. Codes are pushed by -log D(z), whose gradient does not fade
+    where the discriminator is sure (Goodfellow et al., 2014), and not by log(1 - D(z)) as in the paper. Where
+    it cannot tell, that is half the gradient of `aggregate_kl`. The paper moves reconstruction, discriminator and codes
+    in turn, each by an optimiser of its own. Here one step moves the model down both of its terms, with a weight
+    between them, and the discriminator down its own.
 
     With a delta posterior the code is a function of the image, with a normal one it is noisy; either is held to the
     prior in the aggregate, not image by image, so that there is no rate. The prior is taken as given: parameters of

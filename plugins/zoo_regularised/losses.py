@@ -20,10 +20,10 @@ _KERNELS = {"imq": imq, "rbf": rbf}
 class Mmd(Loss):
     """Distortion plus weight times MMD²(q(z), p(z)), between the codes of a batch and as many draws of the prior.
 
-    Kernels have widths C = scale × spread × d for codes of d units: at scale 1, the squared distance at which `imq` is a
-    half is that of two draws of the prior. The paper has one `imq` kernel, of scale 1; its code sums it over seven scales,
-    and so does this, or `--scales 1`. For `rbf` the code takes a median of the batch's distances; here the width is as
-    for `imq`, so that the estimate stays unbiased. With the `mse` likelihood the weight is the paper's lambda; its code
+    Kernels have widths C = scale × spread × d for codes of d units: at scale 1, the squared distance at which `imq`
+    is a half is that of two draws of the prior. The paper has one `imq` kernel, of scale 1 (`--scales 1`); its code
+    sums seven, and so does this. For `rbf` the code takes a median of the batch's distances; here the width is as for
+    `imq`, so that the estimate stays unbiased. With the `mse` likelihood the weight is the paper's lambda; its code
     multiplies the squared error by 0.05, so that its lambda of 10 is a weight of 200 here.
 
     The estimate is of a whole batch, and noisy in a small one: take batches of 100 images and more. A batch of one
@@ -36,7 +36,7 @@ class Mmd(Loss):
     def __init__(self, options: MmdOptions, site: Site) -> None:
         super().__init__()
         self.weight = options.weight
-        self.kernel = _KERNELS[options.kernel]
+        self.kernel = _KERNELS[options.kernels]
         size = site.part("posterior", Posterior).latent_size
         self.widths = tuple(scale * options.spread * size for scale in options.scales)
 

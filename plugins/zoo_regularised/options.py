@@ -15,7 +15,7 @@ class MmdOptions(Options):
     """Options of the maximum mean discrepancy."""
 
     weight: Scheduled = option(200.0, "Weight of the discrepancy, lambda.", min=0)
-    kernel: Literal["imq", "rbf"] = option("imq", "Inverse multiquadratic or Gaussian kernels.")
+    kernels: Literal["imq", "rbf"] = option("imq", "Inverse multiquadratic or Gaussian kernels.")
     scales: tuple[float, ...] = option(
         (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
         "Widths of the kernels that are summed, relative to that of the prior.",

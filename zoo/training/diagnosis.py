@@ -5,13 +5,12 @@ from __future__ import annotations
 __all__ = ["bad_tensor", "bad_term", "is_finite", "remedy"]
 
 import math
-from os.path import commonprefix
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.interfaces import Batch, Model, Player, Step, Terms
+from zoo.interfaces import Batch, Model, Step, Terms
 
 
 def is_finite(terms: Terms) -> bool:
@@ -47,16 +46,11 @@ def remedy(model: Model, term: str, tensor: str) -> str:
     """
     place = tensor.rpartition(" ")[2]
     for player, moved in model.players().items():
-        if moved.lr is not None and (term == player or place.startswith(_home(model, moved))):
+        owned = {id(value) for value in moved.parameters.values()}
+        names = [f"{name}." for name, value in model.named_parameters() if id(value) in owned]
+        if moved.lr is not None and (term == player or any(name.startswith(f"{place}.") for name in names)):
             return f"try a lower learning rate for the {player}, which has its own, {moved.lr:g}, or --clip 1"
     return "try a lower --lr, or --clip 1"
-
-
-def _home(model: Model, player: Player) -> str:
-    """Return the name of the innermost module that holds all of a player's parameters."""
-    owned = {id(value) for value in player.parameters.values()}
-    names = [name for name, value in model.named_parameters() if id(value) in owned]
-    return commonprefix(names).rpartition(".")[0] or "nowhere"
 
 
 def _bad_output(model: Model, batch: Batch, step: Step) -> str | None:
