@@ -32,6 +32,7 @@ class FactorOptions(DiscriminatorOptions):
 class AdversarialOptions(DiscriminatorOptions):
     """Options of the adversarial autoencoder's loss."""
 
-    weight: Scheduled = option(10.0, "Weight of the codes' failure to look like draws of the prior.", min=0)
+    weight: Scheduled = option(10.0, "Weight of how well codes are told from draws of the prior.", min=0)
+    width: int = option(256, "Units in each hidden layer of the discriminator.", min=1)
     depth: int = option(2, "Hidden layers of the discriminator.", min=0)
-    discriminator_lr: float = option(1e-3, "Learning rate of the discriminator; --lr is the model's alone.", above=0)
+    discriminator_lr: float = option(2e-4, "Learning rate of the discriminator; --lr is the model's alone.", above=0)
