@@ -110,12 +110,12 @@ def weights(model: Model) -> dict[str, Tensor]:
 class Duel(Model):
     """A player of convolutions and its adversary; the loss of each depends on both."""
 
-    def __init__(self, every: int = 1, lr_factor: float = 1.0) -> None:
+    def __init__(self, every: int = 1, lr: float | None = None) -> None:
         super().__init__()
         self.own = nn.Conv2d(3, 4, 3)
         self.critic = nn.Sequential(nn.Conv2d(4, 2, 3), nn.Flatten(), nn.LazyLinear(1))
         self.critic(self.own(torch.zeros(1, 3, 8, 8)))
-        self.every, self.lr_factor = every, lr_factor
+        self.every, self.lr = every, lr
 
     def loss(self, batch: Batch, step: Step) -> Terms:
         score = self.critic(torch.tanh(self.own(batch.x)))
@@ -126,7 +126,7 @@ class Duel(Model):
         return torch.zeros(n, 3, 8, 8)
 
     def players(self) -> Mapping[str, Player]:
-        critic = Player(dict(self.critic.named_parameters()), self.every, self.lr_factor)
+        critic = Player(dict(self.critic.named_parameters()), self.every, self.lr)
         return {"model": Player(dict(self.own.named_parameters())), "critic": critic}
 
     def prepare(self, batch: Batch) -> None: ...
@@ -178,7 +178,7 @@ class TestOptimisers:
     @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
     @pytest.mark.parametrize("name", FUSED)
     def test_fused_equals_plain_for_two_players(self, name: str, layout: torch.memory_format) -> None:
-        model, twin = Duel(lr_factor=0.5).to(memory_format=layout), Duel()
+        model, twin = Duel(lr=5e-3).to(memory_format=layout), Duel()
         twin.load_state_dict(model.state_dict())
         ours = Optimisers(model.players(), TrainOptions(optimizer=name))
         first, second = reference_of(name, twin.own.parameters()), reference_of(name, twin.critic.parameters(), lr=5e-3)

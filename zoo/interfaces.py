@@ -151,17 +151,24 @@ class Terms:
 
 @dataclass(frozen=True)
 class Player:
-    """Parameters with an optimiser of their own.
+    """Parameters with an optimiser of their own, of the run's kind.
+
+    What is left out is the run's: `--lr` with its schedule, `--momentum`, `--square-decay`. What is given stands
+    instead, constant over the run, so that an adversary need not follow the model's learning rate down.
 
     Arguments:
         parameters: What it optimises, by name.
         every: It moves at each `every`-th step.
-        lr_factor: Its learning rate as a multiple of the run's.
+        lr: Its learning rate.
+        momentum: Decay of its gradient's running mean.
+        square_decay: Decay of its squared gradient's running mean, where the optimiser keeps one.
     """
 
     parameters: Mapping[str, nn.Parameter]
     every: int = 1
-    lr_factor: float = 1.0
+    lr: float | None = None
+    momentum: float | None = None
+    square_decay: float | None = None
 
 
 class Part(nn.Module, ABC):

@@ -1,15 +1,21 @@
-"""Where a run went wrong: the term, and the first tensor that is no longer finite."""
+"""Where a run went wrong: the term, the first tensor that is no longer finite, and whose learning rate to lower."""
 
 from __future__ import annotations
 
-__all__ = ["bad_tensor", "bad_term"]
+__all__ = ["bad_tensor", "bad_term", "is_finite", "remedy"]
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.interfaces import Batch, Model, Step, Terms
+
+
+def is_finite(terms: Terms) -> bool:
+    """Return whether every player's loss is finite."""
+    return all(math.isfinite(float(loss.detach())) for loss in (terms.loss, *terms.adversaries.values()))
 
 
 def bad_term(terms: Terms) -> tuple[str, float]:
@@ -28,6 +34,23 @@ def bad_tensor(model: Model, batch: Batch, step: Step) -> str:
     if _is_bad(batch.x):
         return "the data"
     return _bad_output(model, batch, step) or "a term of the loss"
+
+
+def remedy(model: Model, term: str, tensor: str) -> str:
+    """Return what to try, for the player whose term or weight went bad: an adversary may have a rate of its own.
+
+    Arguments:
+        model: The model.
+        term: The term that `bad_term` found.
+        tensor: The tensor that `bad_tensor` found.
+    """
+    place = tensor.rpartition(" ")[2]
+    for player, moved in model.players().items():
+        owned = {id(value) for value in moved.parameters.values()}
+        names = [f"{name}." for name, value in model.named_parameters() if id(value) in owned]
+        if moved.lr is not None and (term == player or any(name.startswith(f"{place}.") for name in names)):
+            return f"try a lower learning rate for the {player}, which has its own, {moved.lr:g}, or --clip 1"
+    return "try a lower --lr, or --clip 1"
 
 
 def _bad_output(model: Model, batch: Batch, step: Step) -> str | None:

@@ -32,35 +32,34 @@ class Optimisers:
 
     Arguments:
         players: Who optimises which parameters.
-        options: Which optimiser, weight decay and clipping.
+        options: Which optimiser, its decays, weight decay and clipping; a player may bring its own decays.
     """
 
     def __init__(self, players: Mapping[str, Player], options: TrainOptions) -> None:
         self.players = players
         self.clip = options.clip
-        self._made = {
-            name: _make(list(player.parameters.values()), options)
-            for name, player in players.items()
-            if player.parameters
-        }
+        self._made = {name: _make(player, options) for name, player in players.items() if player.parameters}
 
     def step(self, terms: Terms, count: int, lr: float) -> None:
-        """Move each player whose turn it is down its own loss."""
+        """Move each player whose turn it is down its own loss; all of them from where they stood before the step."""
         losses = {"model": terms.loss, **terms.adversaries}
         turns = [name for name in self._made if count % self.players[name].every == 0]
-        if len(turns) > 1:
+        if len(self._made) > 1:
             self._assign_each(turns, losses)
         else:
             for name in turns:
                 self._made[name].zero_grad(set_to_none=True)
                 losses[name].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for name in turns:
-            self._move(name, lr * self.players[name].lr_factor)
+            own = self.players[name].lr
+            self._move(name, lr if own is None else own)
 
     def _assign_each(self, turns: list[str], losses: Mapping[str, Tensor]) -> None:
-        for name in turns:
+        # Never backward(): a model's loss that goes through an adversary would leave gradients there as well.
+        # The model, which comes first, is done last, so that its graph, the largest, is freed on the way.
+        for name in reversed(turns):
             parameters = list(self.players[name].parameters.values())
-            retain = name != turns[-1]
+            retain = name != turns[0]
             gradients = torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = _same_layout(gradient, parameter)
@@ -102,12 +101,15 @@ class Optimisers:
             state[key] = _like(value, parameter) if isinstance(value, Tensor) else value
 
 
-def _make(parameters: list[nn.Parameter], options: TrainOptions) -> Optimizer:
+def _make(player: Player, options: TrainOptions) -> Optimizer:
+    parameters = list(player.parameters.values())
+    momentum = options.momentum if player.momentum is None else player.momentum
+    square_decay = options.square_decay if player.square_decay is None else player.square_decay
     settings: dict[str, Any] = {"lr": 0.0, "weight_decay": options.weight_decay}
     if options.optimizer == "sgd":
-        settings["momentum"] = options.momentum
+        settings["momentum"] = momentum
     else:
-        settings["betas"] = (options.momentum, options.square_decay)
+        settings["betas"] = (momentum, square_decay)
     if options.optimizer in _PLAIN:
         return _PLAIN[options.optimizer](parameters, **settings)
     fused = parameters[0].device.type in ("cpu", "cuda") and all(p.dtype.is_floating_point for p in parameters)

@@ -18,7 +18,7 @@ from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.runs.checkpoint import Checkpoint
 from zoo.training.averaging import Average
-from zoo.training.diagnosis import bad_tensor, bad_term
+from zoo.training.diagnosis import bad_tensor, bad_term, is_finite, remedy
 from zoo.training.feed import Feed
 from zoo.training.interrupt import Interruption
 from zoo.training.options import TrainOptions, parse_duration
@@ -193,7 +193,7 @@ class Trainer:
     def _train_step(self, batch: Batch) -> Terms:
         step = self.present_step()
         terms = self.model.loss(batch, step)
-        if self._at.count % self._check_every == 0 and not math.isfinite(float(terms.loss.detach())):
+        if self._at.count % self._check_every == 0 and not is_finite(terms):
             self._give_up(terms, batch, step)
         self._optimisers.step(terms, self._at.count, float(at_step(self.options.lr, step)))
         if self._average is not None:
@@ -220,7 +220,7 @@ class Trainer:
         step = self.present_step()
         with isolated(self.options.seed), torch.no_grad(), _evaluating(self.model, self._average):
             terms = self.model.loss(self._last, step)
-            if not bool(torch.isfinite(terms.loss)):
+            if not is_finite(terms):
                 self._give_up(terms, self._last, step)
 
     def _end_epoch(self) -> None:
@@ -257,7 +257,7 @@ class Trainer:
         with isolated(self.options.seed + 1), torch.no_grad(), _evaluating(self.model, self._average):
             for batch in feed.in_order():
                 terms = self.model.loss(batch, step)
-                for name, value in {"loss": terms.loss, **terms.logs}.items():
+                for name, value in {"loss": terms.loss, **terms.logs, **terms.adversaries}.items():
                     sums[name] = sums.get(name, 0.0) + float(value) * len(batch.index)
         return {name: total / len(feed.split) for name, total in sums.items()}
 
@@ -288,7 +288,7 @@ class Trainer:
         where = bad_tensor(self.model, batch, step)
         raise Diverged(
             f"diverged at step {self._at.count} (epoch {self._at.epoch + 1}): {name} became {value}; first bad "
-            f"tensor: {where}; try a lower --lr, or --clip 1"
+            f"tensor: {where}; {remedy(self.model, name, where)}"
         )
 
     def checkpoint(self) -> Checkpoint:
