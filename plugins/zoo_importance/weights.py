@@ -38,7 +38,7 @@ def miwae(log_w: Tensor, groups: int, doubly: bool) -> Estimate:
         >>> miwae(torch.tensor([[-1.0], [-3.0]]), groups=2, doubly=False).bound
         tensor([-2.])
     """
-    grouped = log_w.unflatten(0, (groups, -1))
+    grouped = log_w.reshape(groups, -1, log_w.shape[1])
     share = grouped.softmax(1)
     bound = (grouped.logsumexp(1) - math.log(grouped.shape[1])).mean(0)
     generative = share.flatten(0, 1) / groups
