@@ -37,9 +37,9 @@ class MetricCommand(TrainerCommand):
     def flags(self, ctx: click.Context) -> list[OptionFlag]:
         """Return the flags that set the options of metrics; the pages of the docs are written without a session."""
         found = ctx.find_object(Session)
-        if "zoo.flags" not in ctx.meta:
-            ctx.meta["zoo.flags"] = list(_flags(found.registry)) if found is not None else []
-        flags: list[OptionFlag] = ctx.meta["zoo.flags"]
+        if "zoo.metrics" not in ctx.meta:
+            ctx.meta["zoo.metrics"] = list(_flags(found.registry)) if found is not None else []
+        flags: list[OptionFlag] = ctx.meta["zoo.metrics"]
         return flags
 
 
