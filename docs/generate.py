@@ -28,7 +28,7 @@ from zoo.data.options import DataOptions
 from zoo.options import Field, Options, describe
 from zoo.registry import Registry, load_registry
 from zoo.settings import resolve
-from zoo.specs import PartSpec, import_reference
+from zoo.specs import MetricSpec, PartSpec, import_reference
 from zoo.training.options import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -154,7 +154,7 @@ def _link(spec: PartSpec) -> str:
     return f"[`{spec.name}`](parts.md#{spec.kind}-{spec.name})"
 
 
-def _fields(spec: PartSpec) -> tuple[Field, ...]:
+def _fields(spec: PartSpec | MetricSpec) -> tuple[Field, ...]:
     return describe(import_reference(spec.options))
 
 
@@ -191,6 +191,21 @@ def _datasets(_: str) -> str:
     return _table(("`--data`", "what it is", "images", "where it lies below `ZOO_DATA`"), rows)
 
 
+def _metrics(_: str) -> str:
+    """Every bundled metric with its options."""
+    return "\n\n".join(_metric(entry.item) for entry in _registry().metrics.entries())
+
+
+def _metric(spec: MetricSpec) -> str:
+    facts = [f"### {spec.name}", "", spec.summary]
+    if spec.equation:
+        facts += ["", f"    {spec.equation}"]
+    if spec.paper:
+        facts += ["", f"Paper: {spec.paper}."]
+    fields = _fields(spec)
+    return "\n".join([*facts, "", _options(fields, f"{spec.name}.") if fields else "It has no options."])
+
+
 def _hooks(_: str) -> str:
     """Each hook as it is declared, without its decorator."""
     found = [getattr(hookspecs, name) for name in hookspecs.__all__ if name.startswith("zoo_")]
@@ -215,6 +230,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "training": _options_of(TrainOptions),
     "images": _options_of(DataOptions),
     "datasets": _datasets,
+    "metrics": _metrics,
     "hooks": _hooks,
 }
 

@@ -257,6 +257,11 @@ def test_every_part_is_described(registry: Registry) -> None:
     assert parts <= described
 
 
+def test_every_metric_is_described(registry: Registry) -> None:
+    described = set(headings(ROOT / "docs" / "numbers.md"))
+    assert {entry.name for entry in registry.metrics.entries() if entry.source.ours} <= described
+
+
 @pytest.mark.parametrize("hook", [name for name in hookspecs.__all__ if name.startswith("zoo_")])
 def test_every_hook_is_described_with_its_signature(hook: str) -> None:
     text = (ROOT / "docs" / "plugins.md").read_text()
@@ -278,7 +283,7 @@ def flags_of(group: click.Command, context: click.Context) -> set[str]:
 
 @pytest.fixture(scope="module")
 def flags(registry: Registry) -> set[str]:
-    """Every flag that some command takes: its own, the trainer's, roles, and the options of parts."""
+    """Every flag that some command takes: its own, the trainer's, roles, and the options of parts and metrics."""
     found = {"--help", *flags_of(command, click.Context(command))}
     names = [field.flag for owner in (TrainOptions, DataOptions) for field in describe(owner)]
     for kind, catalogue in registry.parts.items():
@@ -286,6 +291,8 @@ def flags(registry: Registry) -> set[str]:
         for entry in catalogue.entries():
             fields = describe(import_reference(entry.item.options))
             names += [name for field in fields for name in (field.flag, f"{kind}.{field.flag}")]
+    for entry in registry.metrics.entries():
+        names += [f"{entry.name}.{field.flag}" for field in describe(import_reference(entry.item.options))]
     return found | {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 

@@ -9,7 +9,7 @@ from zoo.errors import Diverged, ZooError
 from zoo.hookspecs import hookimpl
 from zoo.options import Options, Scheduled, option
 from zoo.schedules import Schedule
-from zoo.specs import CompositionSpec, DatasetSpec, PartSpec, Role
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role
 
 if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, load, train
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         LatentModel,
         Likelihood,
         Loss,
+        Measure,
+        Metric,
         Model,
         Network,
         Part,
@@ -61,6 +63,8 @@ _LAZY = {
             "LatentModel",
             "Likelihood",
             "Loss",
+            "Measure",
+            "Metric",
             "Model",
             "Network",
             "Part",
@@ -94,6 +98,9 @@ __all__ = [
     "LatentModel",
     "Likelihood",
     "Loss",
+    "Measure",
+    "Metric",
+    "MetricSpec",
     "Model",
     "Network",
     "Options",

@@ -83,7 +83,14 @@ def load(path: str | Path) -> Run:
     return find_run(path)
 
 
-def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto", seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    path: str | Path,
+    *,
+    data: str | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Score a run on the test images, as `zoo evaluate` does, and return the scores by name.
 
     Arguments:
@@ -91,9 +98,10 @@ def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto",
         data: Another data set of the same shape; the run's own by default.
         device: Where to compute.
         seed: Seed of the posterior samples; the same one gives the same numbers to the bit.
+        metrics: Further metrics by name, or their options by name: `{"iwae-bound": {"k": 5000}}`.
 
     Raises:
-        ZooError: If the data does not fit the model.
+        ZooError: If the data does not fit the model, or there is no such metric.
 
     Example:
         >>> import zoo
@@ -101,7 +109,8 @@ def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto",
         >>> sorted(zoo.evaluate("runs/doc-evaluate"))[:3]
         ['active_units', 'distortion', 'elbo']
     """
-    return evaluate_run(load_registry(), find_run(path), data=data, device=device, seed=seed)
+    wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
+    return evaluate_run(load_registry(), find_run(path), data=data, device=device, seed=seed, metrics=wanted)
 
 
 def compare(

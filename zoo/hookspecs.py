@@ -7,6 +7,7 @@ __all__ = [
     "hookimpl",
     "zoo_compositions",
     "zoo_datasets",
+    "zoo_metrics",
     "zoo_parts",
     "zoo_registry",
     "zoo_train_end",
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from zoo.specs import CompositionSpec, DatasetSpec, PartSpec
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
 
 if TYPE_CHECKING:
     from zoo.runs.folder import Run
@@ -48,6 +49,12 @@ def zoo_compositions() -> Iterable[CompositionSpec]:
 @hookspec
 def zoo_datasets() -> Iterable[DatasetSpec]:
     """Return the data sets that this plugin brings."""
+    return ()
+
+
+@hookspec
+def zoo_metrics() -> Iterable[MetricSpec]:
+    """Return the scores that this plugin brings, for `zoo evaluate --metric`."""
     return ()
 
 

@@ -19,6 +19,8 @@ __all__ = [
     "LatentModel",
     "Likelihood",
     "Loss",
+    "Measure",
+    "Metric",
     "Model",
     "Network",
     "Part",
@@ -439,3 +441,34 @@ class Loss(Part):
     def players(self) -> Mapping[str, Player]:
         """Return the adversaries that this loss owns; none by default."""
         return {}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a metric found.
+
+    Arguments:
+        value: The score, averaged over images, or nothing where the model has none.
+        reason: Why there is none, as the end of a sentence.
+        details: What belongs to the score, by name: its standard error, how many samples it rests on.
+    """
+
+    value: float | None
+    reason: str = ""
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+class Metric(ABC):
+    """A score of a trained model on images; built as `Name(options, model)`.
+
+    The engine shows it every block of test images once, with the model in eval mode, without gradients, and with
+    torch's default generator at a seed of the block's own, so that the score is repeatable to the bit.
+    """
+
+    @abstractmethod
+    def add(self, batch: Batch, step: Step) -> None:
+        """Look at a block of images; `step` is where in its schedules the model is."""
+
+    @abstractmethod
+    def result(self) -> Measure:
+        """Return the score of all images seen; what it draws is seeded too."""

@@ -23,9 +23,9 @@ import pluggy
 from zoo import hookspecs
 from zoo.catalogue import Source, is_name
 from zoo.errors import ZooError, one_line
-from zoo.specs import API, CompositionSpec, DatasetSpec, PartSpec
+from zoo.specs import ABILITIES, API, CompositionSpec, DatasetSpec, MetricSpec, PartSpec
 
-S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec)
+S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec)
 
 GROUP = "zoo.plugins"
 ENGINE = "engine"
@@ -40,6 +40,7 @@ class Plugin:
     parts: tuple[PartSpec, ...]
     compositions: tuple[CompositionSpec, ...]
     datasets: tuple[DatasetSpec, ...]
+    metrics: tuple[MetricSpec, ...]
     tables: Mapping[str, Any]
     seconds: float
     imports_torch: bool
@@ -218,6 +219,7 @@ def _collect(manager: pluggy.PluginManager, faults: list[str]) -> dict[str, Any]
         "parts": tuple(_specs(hook.zoo_parts, PartSpec, faults)),
         "compositions": tuple(_specs(hook.zoo_compositions, CompositionSpec, faults)),
         "datasets": tuple(_specs(hook.zoo_datasets, DatasetSpec, faults)),
+        "metrics": tuple(_specs(hook.zoo_metrics, MetricSpec, faults)),
         "tables": _tables(hook.zoo_registry),
     }
 
@@ -246,12 +248,14 @@ def _specs(caller: Any, kind: type[S], faults: list[str]) -> Iterator[S]:
                 yield spec
 
 
-def _problem(spec: PartSpec | CompositionSpec | DatasetSpec) -> str | None:
+def _problem(spec: PartSpec | CompositionSpec | DatasetSpec | MetricSpec) -> str | None:
     """Return what is wrong with a spec, in a few words, or nothing."""
     if not is_name(spec.name):
         return "names are lower-case words with dashes"
     if isinstance(spec, PartSpec) and not is_name(spec.kind):
         return f"its kind '{spec.kind}' is not a lower-case word"
+    if isinstance(spec, MetricSpec) and spec.needs not in ABILITIES:
+        return f"it needs '{spec.needs}', which is none of {', '.join(ABILITIES)}"
     if not isinstance(spec, CompositionSpec):
         return None
     for role in spec.roles:

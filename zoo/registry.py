@@ -1,4 +1,4 @@
-"""The registry: models declared in registry files, parts declared by plugins, each found by its name."""
+"""The registry: models declared in registry files, parts and metrics by plugins, each found by its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import describe
 from zoo.plugins import Plugin, Plugins, discover
-from zoo.specs import CompositionSpec, DatasetSpec, PartSpec
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
 
 USER_FILE = "zoo.toml"
 _TEXTS = ("summary", "family", "paper", "plugin", "extends", "equation", "page")
@@ -70,7 +70,7 @@ class ModelSpec:
 
 @dataclass
 class Registry:
-    """Everything that can be named in one process: models, parts, compositions and data sets.
+    """Everything that can be named in one process: models, parts, compositions, data sets and metrics.
 
     An ordinary object: tests and programs may hold several.
     """
@@ -79,6 +79,7 @@ class Registry:
     models: Catalogue[ModelSpec] = field(default_factory=lambda: Catalogue("model"))
     compositions: Catalogue[CompositionSpec] = field(default_factory=lambda: Catalogue("composition"))
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("data set"))
+    metrics: Catalogue[MetricSpec] = field(default_factory=lambda: Catalogue("metric"))
     parts: dict[str, Catalogue[PartSpec]] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelSpec:
@@ -102,6 +103,17 @@ class Registry:
         """
         try:
             return self.parts.get(kind, Catalogue(kind)).find(name)
+        except ZooError as error:
+            raise ZooError(f"{error}{self._why_missing()}") from None
+
+    def metric(self, name: str) -> Entry[MetricSpec]:
+        """Return a metric by name.
+
+        Raises:
+            ZooError: If there is none.
+        """
+        try:
+            return self.metrics.find(name)
         except ZooError as error:
             raise ZooError(f"{error}{self._why_missing()}") from None
 
@@ -138,6 +150,8 @@ class Registry:
                 self._note(plugin.source, self.compositions.add(composition.name, composition, plugin.source))
         for dataset in plugin.datasets:
             self._note(plugin.source, self.datasets.add(dataset.name, dataset, plugin.source))
+        for metric in plugin.metrics:
+            self._note(plugin.source, self.metrics.add(metric.name, metric, plugin.source))
         self.add_models(plugin.tables, plugin.source)
 
     def add_models(self, tables: Mapping[str, Any], source: Source) -> None:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["API", "CompositionSpec", "DatasetSpec", "PartSpec", "Role", "import_or_tell", "import_reference"]
+__all__ = [
+    "ABILITIES",
+    "API",
+    "CompositionSpec",
+    "DatasetSpec",
+    "MetricSpec",
+    "PartSpec",
+    "Role",
+    "import_or_tell",
+    "import_reference",
+]
 
 import importlib
 from collections.abc import Mapping
@@ -13,6 +23,10 @@ from zoo.errors import ZooError, one_line
 
 API = 1
 """The level of the plugin interface that this engine speaks."""
+
+
+ABILITIES = ("Model", "LatentModel", "Reconstructs", "Embeds", "DecodesLatents")
+"""What a metric may need of a model, by the names of base classes in `zoo`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +142,31 @@ class DatasetSpec:
     argument: str = ""
     size: str = ""
     location: str = ""
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """A score that `zoo evaluate --metric NAME` computes.
+
+    Arguments:
+        name: What users type, in kebab-case; its options are `--NAME.option`.
+        summary: One sentence with a full stop.
+        metric: The class, as `"package.module:Name"`; built as `Name(options, model)`.
+        options: Its options dataclass, as `"package.module:Name"`; must not import torch.
+        needs: The ability that a model must have, by the name of its base class in `zoo`, such as `"LatentModel"`.
+        equation: What it computes, in the project's symbols.
+        paper: Authors (year), arXiv number.
+        api: The level of the plugin interface that it was written for.
+    """
+
+    name: str
+    summary: str
+    metric: str
+    options: str = "zoo.options:Options"
+    needs: str = "Model"
+    equation: str = ""
+    paper: str = ""
     api: int = API
 
 

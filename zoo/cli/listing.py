@@ -156,7 +156,7 @@ def _print_run(document: dict[str, Any]) -> None:
     click.echo()
     options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in document["options"].items()]
     print_table(("option", "value"), options)
-    scores = [[name, number(value)] for name, value in document["scores"].items() if not isinstance(value, list)]
+    scores = [[name, number(value)] for name, value in document["scores"].items() if not isinstance(value, list | dict)]
     if scores:
         click.echo()
         print_table(("score", "value"), scores, right=(1,))

@@ -47,6 +47,7 @@ def _row(registry: Registry, plugin: Plugin) -> dict[str, Any]:
         "parts": [f"{part.kind} {part.name}" for part in plugin.parts],
         "compositions": [composition.name for composition in plugin.compositions],
         "datasets": [dataset.name for dataset in plugin.datasets],
+        "metrics": [metric.name for metric in plugin.metrics],
         "models": [
             entry.name
             for entry in registry.models.entries()
@@ -68,7 +69,7 @@ def _fault(fault: Fault) -> dict[str, str]:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    kinds = ("parts", "compositions", "datasets", "models")
+    kinds = ("parts", "compositions", "datasets", "metrics", "models")
     brings = [counted(len(row[kind]), kind[:-1]) for kind in kinds if row[kind]]
     note = "imports torch at load" if row["imports_torch"] else ""
     origin = f"{row['distribution']} {row['version']}".strip()

@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
+from zoo.cli.metric_command import METRIC, MetricCommand, metric_options
 from zoo.cli.opening import DEVICE, OUT, RUN, image_flags, open_model, open_run, read_options, save_arrays, target
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, number, print_json, print_table
+from zoo.cli.terminal import JSON, number, print_json, print_table, say
 
 
 @click.command()
@@ -63,26 +64,47 @@ def sample(
     click.echo(str(path))
 
 
-@click.command()
+@click.command(cls=MetricCommand)
 @RUN
+@METRIC
 @image_flags
 @click.option("--seed", type=click.IntRange(0), help="Seed of the posterior samples.  [default: the run's own]")
 @DEVICE
 @JSON
 @click.pass_context
-def evaluate(ctx: click.Context, /, run: str, seed: int | None, device: str, as_json: bool, **reading: Any) -> None:
-    """Score a run on the test images, and write the scores into it."""
+def evaluate(
+    ctx: click.Context,
+    /,
+    run: str,
+    metric: tuple[str, ...],
+    seed: int | None,
+    device: str,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Score a run on the test images, and write the scores into it.
+
+    Plugins bring more metrics, such as iwae-bound; an option of one is set by its name, as in --iwae-bound.k 5000.
+    """
+    wanted = metric_options(ctx, metric)
     opened = open_run(ctx, run)
+    reading = {key: value for key, value in reading.items() if not key.startswith("option_")}
     facts, data, options = opened.metadata, reading["data"], read_options(reading)
     from zoo.evaluation.runs import evaluate_run
     from zoo.runs.card import LABELS
 
+    registry = session(ctx).registry
     chosen = facts["training"]["seed"] if seed is None else seed
-    scores = evaluate_run(session(ctx).registry, opened, data, device, chosen, options)
+    scores = evaluate_run(registry, opened, data, device, chosen, options, wanted)
     if as_json:
         print_json({"run": str(opened.path), "data": data or facts["data"]["name"], "scores": scores})
         return
     rows = [[name, number(scores[name]), LABELS[name]] for name in LABELS]
+    for name in wanted:
+        rows.append([name, number(scores[name]), registry.metric(name).item.summary])
+        rows += [[key, number(scores[key]), ""] for key in scores if key.startswith(f"{name}.")]
     print_table(("score", "value", "meaning"), rows, right=(1,))
     if scores["kl_per_unit"]:
         click.echo("kl_per_unit " + " ".join(number(value) for value in scores["kl_per_unit"]))
+    for name, reason in scores.get("reasons", {}).items():
+        say(f"{name}: none, because {reason}")

@@ -1,6 +1,6 @@
 """Distributions of latents and pixels: small classes that follow the `torch.distributions` protocol."""
 
-from zoo.distributions.base import Distribution, Factorised, fits, kl, kl_per_unit, sum_event
+from zoo.distributions.base import Distribution, Factorised, fits, kl, kl_per_unit, normalised, sum_event
 from zoo.distributions.mixture import Mixture
 from zoo.distributions.normal import Delta, Laplace, Normal
 from zoo.distributions.pixels import Bernoulli, ContinuousBernoulli, OptimalNormal, SquaredError
@@ -22,5 +22,6 @@ __all__ = [
     "fits",
     "kl",
     "kl_per_unit",
+    "normalised",
     "sum_event",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "sum_event"]
+__all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "normalised", "sum_event"]
 
 import math
 from abc import ABC, abstractmethod
@@ -168,6 +168,16 @@ class Factorised(Distribution):
 def sum_event(value: Tensor, event_ndim: int) -> Tensor:
     """Sum over the last `event_ndim` dimensions, `(*batch, *event) -> (*batch)`."""
     return value.flatten(-event_ndim).sum(-1) if event_ndim else value
+
+
+def normalised(p: Distribution, beta: Tensor | float | None) -> Distribution | None:
+    """Return the normalised distribution that a likelihood stands for where the rate is weighted by beta, if any.
+
+    `mse` with a beta above 0 stands for the Gaussian of variance beta / 2, a normalised likelihood for itself.
+    """
+    if p.normalised:
+        return p
+    return p.with_variance(beta / 2) if beta is not None and float(beta) > 0 else None
 
 
 def fits(q: Distribution, p: Distribution) -> bool:

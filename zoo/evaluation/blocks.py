@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCK", "evaluate_model", "figure_batches", "test_feed"]
+__all__ = ["BLOCK", "evaluate_model", "figure_batches", "measure_model", "test_feed"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 
 from zoo.data.images import ImageSet
 from zoo.data.options import DataOptions
+from zoo.evaluation.measure import Asked, measure
 from zoo.evaluation.metrics import Scores, score
-from zoo.interfaces import Batch, Model, Step
+from zoo.interfaces import Batch, Measure, Model, Step
 from zoo.training.feed import Feed
 from zoo.training.randomness import isolated
 
@@ -30,8 +31,25 @@ def evaluate_model(
 ) -> Scores:
     """Score a model on the test images; the same seed gives the same numbers to the bit."""
     with isolated(seed):
-        feed = test_feed(images, options)
-        return score(model, (_to_device(batch, device) for batch in feed.in_order()), step, seed)
+        return score(model, _test_batches(images, options, device), step, seed)
+
+
+def measure_model(
+    model: Model,
+    asked: Sequence[Asked],
+    images: ImageSet,
+    options: DataOptions,
+    step: Step,
+    device: torch.device,
+    seed: int,
+) -> dict[str, Measure]:
+    """Return what metrics find on the test images: for a seed the same images to the bit that are scored."""
+    with isolated(seed):
+        return measure(model, asked, _test_batches(images, options, device), step, seed)
+
+
+def _test_batches(images: ImageSet, options: DataOptions, device: torch.device) -> Iterator[Batch]:
+    return (_to_device(batch, device) for batch in test_feed(images, options).in_order())
 
 
 def figure_batches(images: ImageSet, options: DataOptions, device: torch.device, count: int) -> Sequence[Batch]:

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from zoo.distributions import Distribution, kl, kl_per_unit
+from zoo.distributions import Distribution, kl, kl_per_unit, normalised
 from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step, given
 from zoo.training.randomness import isolated
 
@@ -112,12 +112,8 @@ def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> No
 
 def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None) -> Tensor | None:
     """The bound of the normalised model: an `mse` with a beta counts as the Gaussian of variance beta / 2."""
-    if p.normalised:
-        return p.log_prob(x) - rate
-    if beta is None or float(beta) <= 0:
-        return None
-    normalised = p.with_variance(beta / 2)
-    return normalised.log_prob(x) - rate if normalised is not None else None
+    density = normalised(p, beta)
+    return density.log_prob(x) - rate if density is not None else None
 
 
 def _finish(sums: _Sums) -> Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["evaluate_run", "images_for"]
 
+from collections.abc import Mapping
 from typing import Any
 
 from zoo.data.images import ImageSet
@@ -11,7 +12,8 @@ from zoo.data.options import DataOptions
 from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import ZooError
-from zoo.evaluation.blocks import evaluate_model
+from zoo.evaluation.blocks import evaluate_model, measure_model
+from zoo.evaluation.measure import as_scores, ask
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.folder import Run
@@ -64,6 +66,7 @@ def evaluate_run(
     device: str = "auto",
     seed: int = 0,
     reading: dict[str, Any] | None = None,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Score a run on test images and, if they are its own, write the scores into it.
 
@@ -74,14 +77,18 @@ def evaluate_run(
         device: Where to compute.
         seed: Seed of the posterior samples.
         reading: Image options for that other data set.
+        metrics: Options of further metrics, by name.
 
     Raises:
-        ZooError: If the data does not fit the model.
+        ZooError: If the data does not fit the model, or there is no such metric.
     """
+    asked = ask(registry, metrics or {})
     images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
     model = place(load_model(run, registry), where)
-    scores: dict[str, Any] = dict(evaluate_model(model, images, options, step_of(run), where, seed))
+    step = step_of(run)
+    scores: dict[str, Any] = dict(evaluate_model(model, images, options, step, where, seed))
+    scores.update(as_scores(measure_model(model, asked, images, options, step, where, seed)))
     outcome = run.metadata["outcome"]
     scores["parameters"] = outcome["parameters"]
     scores["images_per_second"] = round(outcome["images_per_second"], 1)

@@ -1,0 +1,75 @@
+"""The flags of `zoo evaluate` that name metrics and set their options."""
+
+from __future__ import annotations
+
+__all__ = ["METRIC", "MetricCommand", "metric_options"]
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.completion import names
+from zoo.cli.flags import OptionFlag, field_flag, flag_values
+from zoo.cli.model_command import TrainerCommand
+from zoo.cli.session import Session
+from zoo.errors import ZooError
+from zoo.options import Field, describe
+from zoo.specs import import_reference
+
+if TYPE_CHECKING:
+    from zoo.catalogue import Entry
+    from zoo.registry import Registry
+    from zoo.specs import MetricSpec
+
+METRIC = click.option(
+    "--metric",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=names(lambda registry: [(one.name, one.item.summary) for one in registry.metrics.entries()]),
+    help="Compute this metric too; may be given more than once.",
+)
+
+
+class MetricCommand(TrainerCommand):
+    """A command that takes the options of every metric, each by its dotted name: `--iwae-bound.k`."""
+
+    def flags(self, ctx: click.Context) -> list[OptionFlag]:
+        """Return the flags that set the options of metrics; the pages of the docs are written without a session."""
+        found = ctx.find_object(Session)
+        if "zoo.metrics" not in ctx.meta:
+            ctx.meta["zoo.metrics"] = list(_flags(found.registry)) if found is not None else []
+        flags: list[OptionFlag] = ctx.meta["zoo.metrics"]
+        return flags
+
+
+def _flags(registry: Registry) -> Iterator[OptionFlag]:
+    for entry in registry.metrics.entries():
+        for field in _fields(entry):
+            key = f"{entry.name}.{field.name}"
+            spelling = f"--{entry.name}.{field.flag}"
+            yield field_flag(field, key, f"Metric {entry.name}", [spelling], field.default)
+
+
+def _fields(entry: Entry[MetricSpec]) -> tuple[Field, ...]:
+    """Return the options of a metric; none of one whose code is broken, which is told when it is asked for."""
+    try:
+        return describe(import_reference(entry.item.options))
+    except Exception:
+        return ()
+
+
+def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the options that were typed for each metric that was named.
+
+    Raises:
+        ZooError: If an option is of a metric that was not named.
+    """
+    options: dict[str, dict[str, Any]] = {name: {} for name in wanted}
+    for key, value in flag_values(ctx).items():
+        metric, _, option = key.rpartition(".")
+        if metric not in options:
+            flag = f"--{metric}.{option.replace('_', '-')}"
+            raise ZooError(f"{flag} sets an option of a metric that is not computed; add --metric {metric}")
+        options[metric][option] = value
+    return options
