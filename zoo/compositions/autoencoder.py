@@ -88,6 +88,7 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         site = Site(site.shape, site.train_size, parts)
         head = site.part("posterior", Posterior)
         self.latent_shape = head.latent_shape
+        self.continuous = head.continuous
         self.shape = site.shape
         self.encoder = HeadedEncoder(site.part("encoder", Network), head)
         self.decoder = HeadedDecoder(
@@ -176,4 +177,5 @@ _WORDS = {
     "positive": "positive numbers",
     "unit-interval": "the unit interval",
     "binary": "zero and one",
+    "codes": "a codebook",
 }

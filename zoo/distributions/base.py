@@ -12,13 +12,14 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 from torch import Tensor
 
-Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary"]
+Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary", "codes"]
 
 _WITHIN: dict[Support, tuple[Support, ...]] = {
     "real": ("real",),
     "positive": ("positive", "real"),
     "unit-interval": ("unit-interval", "positive", "real"),
     "binary": ("binary",),
+    "codes": ("codes",),
 }
 
 

@@ -55,7 +55,7 @@ def draw_gallery(
         save_pairs(first.cpu(), pairs, folder / "reconstructions.png", title=f"{title}: test images")
     if isinstance(model, Embeds):
         draw_latent(folder / "latent.png", model, batches, title)
-    if isinstance(model, Embeds) and isinstance(model, DecodesLatents):
+    if isinstance(model, Embeds) and isinstance(model, DecodesLatents) and model.continuous:
         _draw_decoded(folder, model, codes(model, batches), scores, title)
 
 
