@@ -57,6 +57,6 @@ class ResnetOptions(Options):
     )
     kernel: int = option(4, "Side of their kernels.", min=1, max=15)
     stride: int = option(2, "Stride of each.", min=1, max=8)
-    blocks: int = option(2, "Residual blocks of a 3×3 and a 1×1 convolution.", min=0)
+    blocks: int = option(2, "Residual blocks of a 3×3 convolution to half the channels and a 1×1 back.", min=0)
     norm: Literal["batch", "group", "none"] = option("batch", "Normalisation after each convolution.")
     activation: Activation = option("relu", "Activation after each layer.")

@@ -72,15 +72,16 @@ class ResnetDecoder(Network):
 
 @final
 class Residual(nn.Module):
-    """Adds what a small stack of layers makes of a map `(N, F, h, w)` to the map itself."""
+    """Adds what a 3×3 convolution to half the channels and a 1×1 back make of a map `(N, F, h, w)` to the map."""
 
     def __init__(self, options: ResnetOptions) -> None:
         super().__init__()
         width, bias = options.channels[-1], options.norm == "none"
+        narrow = max(1, width // 2)
         self.layers = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=bias),
-            *_after(options, width),
-            nn.Conv2d(width, width, 1, bias=bias),
+            nn.Conv2d(width, narrow, 3, padding=1, bias=bias),
+            *_after(options, narrow),
+            nn.Conv2d(narrow, width, 1, bias=bias),
             *norm(options.norm, width, spatial=True),
         )
         self.activation = activation(options.activation)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from zoo.distributions import Distribution
+from zoo.distributions import Distribution, Support
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Quantised(Distribution):
     codes: int
     penalties: Mapping[str, Tensor] = field(default_factory=dict)
 
-    support: ClassVar = "codes"
+    support: ClassVar[Support] = "codes"
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -84,7 +84,7 @@ class UniformCodes(Distribution):
     codebook: Tensor
     plane: tuple[int, int]
 
-    support: ClassVar = "codes"
+    support: ClassVar[Support] = "codes"
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ class VqOptions(Options):
     codebook: Literal["ema", "gradient"] = option(
         "ema", "How codes follow the vectors that chose them: running means, or gradients of the squared distance."
     )
-    decay: float = option(0.99, "Decay of the running means, and of the counts that tell dead codes.", min=0, below=1)
+    decay: float = option(0.9, "Decay of the running means, and of the counts that tell dead codes.", min=0, below=1)
     commitment: float = option(0.25, "Weight of the squared distance from vectors to their codes.", min=0)
     start: Literal["k-means", "random"] = option("k-means", "Where codes start: in the first batch, or near zero.")
     revive: float = option(

@@ -32,9 +32,13 @@ class VqPosterior(Quantiser):
         Jukebox: A Generative Model for Music (Dhariwal et al., 2020), arXiv:2005.00341, for the revival of dead codes.
     """
 
+    started: Tensor
+
     def __init__(self, options: VqOptions, site: Site) -> None:
         super().__init__(site, options.code_dim)
         self.options = options
+        # Weights that are read from a run bring codes that must not start anew.
+        self.register_buffer("started", torch.tensor(options.start == "random"))
         # Not registered: the encoder's weights are its own. It is asked for vectors when codes start from data.
         self._encoder = (site.part("encoder", Network),)
         # The loss is ours: the library's has one weight for both terms, and takes a mean over all numbers.
@@ -65,8 +69,9 @@ class VqPosterior(Quantiser):
 
         The library would do so in its first forward pass, in evaluation too.
         """
-        if self.options.start == "random":
+        if self.started:
             return
+        self.started.fill_(True)
         vectors = self._vectors(self._encoder[0](batch.x)).flatten(0, 2)
         # Where there are fewer vectors than codes, some codes start alike, and are revived when nothing chooses them.
         enough = vectors.repeat(math.ceil(self.options.codes / len(vectors)), 1)
@@ -75,25 +80,24 @@ class VqPosterior(Quantiser):
 
     def forward(self, features: Tensor) -> Distribution:
         vectors = self._vectors(features)
-        places = vectors.detach().flatten(1, 2)
-        indices: Tensor = self.quantiser(places, freeze_codebook=True)[1]
-        maps = indices.unflatten(1, vectors.shape[1:3])
-        codes = self.codebook[maps]
-        if self.training:
-            self._learn(places, indices)
+        # As they are chosen from: in training the library moves the codes in the same pass.
+        codebook = self.codebook.clone()
+        self._set_threshold(vectors)
+        chosen: Tensor = self.quantiser(vectors.detach().flatten(1, 2))[1]
+        indices = chosen.unflatten(1, vectors.shape[1:3])
+        codes = codebook[indices]
         values = straight_through(codes, vectors).movedim(-1, 1)
-        return Quantised(values, maps, self.options.codes, self._penalties(vectors, codes))
+        return Quantised(values, indices, self.options.codes, self._penalties(vectors, codes))
 
     def _vectors(self, features: Tensor) -> Tensor:
         vectors: Tensor = self.layer(features)
         return vectors.movedim(1, -1)
 
-    def _learn(self, places: Tensor, indices: Tensor) -> None:
+    def _set_threshold(self, vectors: Tensor) -> None:
+        """Make a code's share of the mean the library's threshold, which is a count and depends on the batch."""
         if self.options.revive:
-            # A share of the mean, because the library's threshold is a count, which depends on the size of a batch.
-            count = self.options.revive * indices.numel() / self.options.codes
-            self._book.threshold_ema_dead_code = self._book.reset_cluster_size = count
-        self.quantiser.update_indices(places, indices)
+            mean = vectors[..., 0].numel() / self.options.codes
+            self._book.threshold_ema_dead_code = self._book.reset_cluster_size = self.options.revive * mean
 
     def _penalties(self, vectors: Tensor, codes: Tensor) -> dict[str, Tensor]:
         penalties = {"commitment": self.options.commitment * _distance(vectors, codes.detach())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "sum_event"]
+__all__ = ["Distribution", "Factorised", "Support", "fits", "kl", "kl_per_unit", "sum_event"]
 
 import math
 from abc import ABC, abstractmethod
