@@ -18,7 +18,7 @@ def zoo_parts() -> Iterator[PartSpec]:
         summary="The nearest vectors of a learned codebook, one for each place of a map.",
         part="zoo_quantised.vq:VqPosterior",
         options="zoo_quantised.options:VqOptions",
-        equation="q(z|x) = delta(z - e_k(x)), k(x) = argmin_k |f(x) - e_k|",
+        equation="q(z|x) = delta(z - e_k), k = argmin_j |f(x) - e_j|; loss + commitment * mean_places |f - sg(e_k)|^2",
         paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
     )
     yield PartSpec(
