@@ -229,7 +229,8 @@ class Network(Part):
     """A backbone: the layers of an encoder before its head, or of a decoder before its likelihood.
 
     Attributes:
-        out_shape: The shape of one output: `(F,)` features, or `(K, H, W)` values for a likelihood.
+        out_shape: The shape of one output: `(F,)` features, a map of them `(F, h, w)`, or `(K, H, W)` values for a
+            likelihood.
     """
 
     out_shape: tuple[int, ...]
@@ -265,9 +266,11 @@ class Posterior(Part):
 
     Attributes:
         latent_shape: The shape of one latent.
+        continuous: Whether there are latents between latents; those of a codebook have none.
     """
 
     latent_shape: tuple[int, ...]
+    continuous: bool = True
 
     @property
     def latent_size(self) -> int:
@@ -385,9 +388,15 @@ class Embeds(ABC):
 
 
 class DecodesLatents(ABC):
-    """The ability to draw an image from a code."""
+    """The ability to draw an image from a code.
+
+    Attributes:
+        latent_shape: The shape of one code.
+        continuous: Whether there are codes between codes, so that grids, traversals and interpolations say something.
+    """
 
     latent_shape: tuple[int, ...]
+    continuous: bool = True
 
     @abstractmethod
     def decode_mean(self, z: Tensor) -> Tensor:

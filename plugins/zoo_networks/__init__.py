@@ -1,4 +1,4 @@
-"""Backbones that models of every family name: convolutional, fully connected, linear."""
+"""Backbones that models of every family name: convolutional, residual, fully connected, linear."""
 
 from __future__ import annotations
 
@@ -59,4 +59,20 @@ def zoo_parts() -> Iterator[PartSpec]:
         summary="One linear layer from the code to the pixels.",
         part="zoo_networks.dense:LinearDecoder",
         options="zoo_networks.options:LinearDecoderOptions",
+    )
+    yield PartSpec(
+        kind="encoder",
+        name="resnet",
+        summary="Strided convolutions, then residual blocks; its features are a map.",
+        part="zoo_networks.resnet:ResnetEncoder",
+        options="zoo_networks.options:ResnetOptions",
+        paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
+    )
+    yield PartSpec(
+        kind="decoder",
+        name="resnet",
+        summary="Residual blocks, then transposed convolutions; reads a map of codes, or a vector.",
+        part="zoo_networks.resnet:ResnetDecoder",
+        options="zoo_networks.options:ResnetOptions",
+        paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
     )

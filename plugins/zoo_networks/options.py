@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConvOptions", "LinearDecoderOptions", "LinearOptions", "MlpOptions"]
+__all__ = ["ConvOptions", "LinearDecoderOptions", "LinearOptions", "MlpOptions", "ResnetOptions"]
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -46,3 +46,17 @@ class LinearDecoderOptions(LinearOptions):
     """Options of the linear decoder, whose layer is its own."""
 
     start_std: float | None = option(None, "Spread of the first weights; torch's own rule without.", min=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResnetOptions(Options):
+    """Options of a residual backbone; a latent that is a map needs equal strides on either side."""
+
+    channels: tuple[int, ...] = option(
+        (32, 64), "Channels of each strided convolution, from the image inwards; blocks have the last.", min=1
+    )
+    kernel: int = option(4, "Side of their kernels.", min=1, max=15)
+    stride: int = option(2, "Stride of each.", min=1, max=8)
+    blocks: int = option(2, "Residual blocks of a 3×3 convolution to half the channels and a 1×1 back.", min=0)
+    norm: Literal["batch", "group", "none"] = option("batch", "Normalisation after each convolution.")
+    activation: Activation = option("relu", "Activation after each layer.")

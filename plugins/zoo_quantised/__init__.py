@@ -1,12 +1,40 @@
-"""Discrete latents: codebooks and finite scalar quantisation."""
+"""Discrete latents: codebooks and finite scalar quantisation, on vector-quantize-pytorch (Phil Wang)."""
 
 from __future__ import annotations
 
 __all__: list[str] = []
+
+from collections.abc import Iterator
+
 from zoo import PartSpec, hookimpl
 
 
 @hookimpl
-def zoo_parts() -> list[PartSpec]:
-    """Nothing yet."""
-    return []
+def zoo_parts() -> Iterator[PartSpec]:
+    """Two posteriors over sequences of codes, and the prior that fits both."""
+    yield PartSpec(
+        kind="posterior",
+        name="vq",
+        summary="The nearest vectors of a learned codebook, one for each place of a map.",
+        part="zoo_quantised.vq:VqPosterior",
+        options="zoo_quantised.options:VqOptions",
+        equation="q(z|x) = delta(z - e_k), k = argmin_j |f(x) - e_j|; loss + commitment * mean_places |f - sg(e_k)|^2",
+        paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
+    )
+    yield PartSpec(
+        kind="posterior",
+        name="fsq",
+        summary="A few numbers rounded to a few levels each, at each place of a map.",
+        part="zoo_quantised.fsq:FsqPosterior",
+        options="zoo_quantised.options:FsqOptions",
+        equation="q(z|x) = delta(z - round(bound(f(x))))",
+        paper="Mentzer et al. (2023), arXiv:2309.15505",
+    )
+    yield PartSpec(
+        kind="prior",
+        name="uniform-codes",
+        summary="Every code of the posterior's codebook alike, at each place by itself.",
+        part="zoo_quantised.priors:UniformCodesPrior",
+        equation="p(z) = K^-n, so that KL(q(z|x) || p(z)) = n log K",
+        paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
+    )

@@ -87,6 +87,8 @@ def interpolate(
     model = open_model(ctx, opened)
     if not (isinstance(model, Embeds) and isinstance(model, DecodesLatents)):
         raise ZooError(f"{run} has no codes to go between: a {opened.metadata['model']} has no encoder")
+    if not model.continuous:
+        raise ZooError(f"{run} has no codes between codes: those of a {opened.metadata['model']} are of a codebook")
     images, _ = open_images(ctx, opened, reading)
     images = _chosen(images, "all" if is_own(reading["data"]) else "test")
     last = len(images.test) - 1

@@ -101,6 +101,7 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents, Cond
         site = replace(site, parts=parts)
         head = site.part("posterior", Posterior)
         self.latent_shape = head.latent_shape
+        self.continuous = head.continuous
         self.shape = site.shape
         self.condition = site.part("condition", Condition) if "condition" in parts else None
         if self.condition is not None and len(self.latent_shape) != 1:
@@ -215,6 +216,7 @@ class Given(LatentModel, Reconstructs, Embeds, DecodesLatents):
         self.model = model
         self.c = c
         self.latent_shape = model.latent_shape
+        self.continuous = model.continuous
 
     def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
         return self.model.encode(x, self.c)
@@ -246,4 +248,5 @@ _WORDS = {
     "positive": "positive numbers",
     "unit-interval": "the unit interval",
     "binary": "zero and one",
+    "codes": "a codebook",
 }

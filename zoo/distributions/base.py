@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "normalised", "sum_event"]
+__all__ = ["Distribution", "Factorised", "Support", "fits", "kl", "kl_per_unit", "normalised", "sum_event"]
 
 import math
 from abc import ABC, abstractmethod
@@ -12,13 +12,14 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 from torch import Tensor
 
-Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary"]
+Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary", "codes"]
 
 _WITHIN: dict[Support, tuple[Support, ...]] = {
     "real": ("real",),
     "positive": ("positive", "real"),
     "unit-interval": ("unit-interval", "positive", "real"),
     "binary": ("binary",),
+    "codes": ("codes",),
 }
 
 

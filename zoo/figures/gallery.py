@@ -58,7 +58,7 @@ def draw_gallery(
         draw_latent(folder / "latent.png", model, batches, title)
     # A condition has to be something where codes are varied: that of the first image.
     one = given(model, {name: value[:1] for name, value in batches[0].y.items()})
-    if isinstance(model, Embeds) and isinstance(one, DecodesLatents):
+    if isinstance(model, Embeds) and isinstance(one, DecodesLatents) and one.continuous:
         device = batches[0].x.device
         _draw_decoded(folder, one, codes(model, batches), scores, title, device)
 
