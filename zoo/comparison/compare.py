@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo.comparison.likelihood import caution, likelihood_of
 from zoo.errors import Interrupted, ZooError, one_line
 from zoo.evaluation.runs import evaluate_run, images_for
 from zoo.experiment import open_or_fall_back, run_training
@@ -23,7 +24,19 @@ from zoo.runs.loading import load_model
 from zoo.settings import Layer, Settings, resolve
 from zoo.training.progress import Progress
 
-COLUMNS = ("mse", "sse", "distortion", "rate", "objective", "elbo", "active_units", "parameters", "seconds")
+COLUMNS = (
+    "mse",
+    "sse",
+    "distortion",
+    "rate",
+    "objective",
+    "elbo",
+    "log_likelihood",
+    "bits_per_dim",
+    "active_units",
+    "parameters",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Row:
         scores: Means over them.
         spread: Standard deviations over them, where there are at least two.
         error: Why it has no scores, in one line.
+        likelihood: What its number for log p(x) is: exact, a bound, or none.
     """
 
     name: str
@@ -43,6 +57,7 @@ class Row:
     scores: dict[str, float | None] | None = None
     spread: dict[str, float] | None = None
     error: str | None = None
+    likelihood: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +76,18 @@ class Comparison:
     rows: tuple[Row, ...]
     figure: Path | None
 
+    @property
+    def caution(self) -> str:
+        """What to keep in mind when likelihoods are read side by side; empty if nothing."""
+        return caution(row.likelihood for row in self.rows if row.error is None)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--json` prints and `results.json` holds."""
         return {
             "path": str(self.path),
             "data": self.data,
             "figure": str(self.figure) if self.figure else None,
+            "caution": self.caution,
             "rows": [
                 {
                     "name": row.name,
@@ -74,6 +95,7 @@ class Comparison:
                     "scores": row.scores,
                     "spread": row.spread,
                     "error": row.error,
+                    "likelihood": row.likelihood,
                 }
                 for row in self.rows
             ],
@@ -182,7 +204,12 @@ def _new_folder(out: Path | None, names: Sequence[str], data: str) -> Path:
 
 def _row_of_run(registry: Registry, name: str, run: Run) -> Row:
     scores = run.scores or evaluate_run(registry, run)
-    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS})
+    likelihood = _likelihood(registry, run, scores)
+    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS}, likelihood=likelihood)
+
+
+def _likelihood(registry: Registry, run: Run, scores: Mapping[str, Any]) -> str | None:
+    return likelihood_of(load_model(run, registry), tuple(run.metadata["data"]["shape"]), scores)
 
 
 def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress) -> Row:
@@ -200,7 +227,8 @@ def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int,
         except Exception as error:
             return Row(name, tuple(runs), error=one_line(error))
     scores = [run.scores for run in runs]
-    return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None)
+    likelihood = _likelihood(registry, runs[0], scores[0])
+    return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None, likelihood=likelihood)
 
 
 def _mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
@@ -227,5 +255,6 @@ def _draw(registry: Registry, rows: Sequence[Row], path: Path, data: str) -> Pat
     images, options = images_for(registry, shown[0].runs[0])
     figure = path / "figures" / "comparison.png"
     figure.parent.mkdir(exist_ok=True)
-    draw_comparison(figure, registry, [(row.name, row.runs[0]) for row in shown], images, options, data)
+    note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
+    draw_comparison(figure, registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
     return figure

@@ -5,7 +5,9 @@ sse           expected squared error per image over posterior samples
 distortion    expected -log p(x|z), as the loss counts it, in nats per image
 rate          KL(q(z|x) || p(z)), in nats per image
 objective     what is minimised, schedules at their present value, in nats per image
-elbo          -(distortion + rate) of the normalised model, in nats per image
+elbo          -(distortion + rate) of the normalised model, a lower bound on log p(x), in nats per image
+log_likelihood  log p(x) itself, of dequantised images, as a density over 256 grey levels, in nats per image
+bits_per_dim  minus the same, in bits per pixel value
 active_units  latents whose posterior mean varies over the data by more than 0.01
 kl_per_unit   the rate of each latent, in nats
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 __all__ = ["ACTIVE", "Scores", "score"]
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -22,7 +25,7 @@ import torch
 from torch import Tensor
 
 from zoo.distributions import Distribution, kl, kl_per_unit
-from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step
+from zoo.interfaces import Batch, Embeds, ExactLikelihood, LatentModel, Model, Reconstructs, Step
 from zoo.training.randomness import isolated
 
 ACTIVE = 0.01
@@ -86,6 +89,10 @@ def _add_abilities(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
         code = model.embed(batch.x).flatten(1).double()
         sums.add("code", code)
         sums.add("code_square", code**2)
+    if isinstance(model, ExactLikelihood):
+        log_prob = model.log_prob(batch.x)
+        sums.add("log_likelihood", log_prob)
+        sums.add("bits_per_dim", -log_prob / (batch.x[0].numel() * math.log(2)))
     if isinstance(model, LatentModel):
         _add_latent(sums, model, batch, step)
 
@@ -121,7 +128,7 @@ def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None)
 
 def _finish(sums: _Sums) -> Scores:
     scores: Scores = {}
-    for name in ("mse", "sse", "distortion", "rate", "objective", "elbo"):
+    for name in ("mse", "sse", "distortion", "rate", "objective", "elbo", "log_likelihood", "bits_per_dim"):
         mean = sums.mean(name)
         scores[name] = None if mean is None else float(mean)
     scores["active_units"] = _active_units(sums)

@@ -13,7 +13,9 @@ LABELS = {
     "distortion": "expected -log p(x given z), nats per image",
     "rate": "KL(q(z given x), p(z)), nats per image",
     "objective": "what was minimised, nats per image",
-    "elbo": "-(distortion + rate) of the normalised model, nats per image",
+    "elbo": "-(distortion + rate) of the normalised model: a lower bound on log p(x), nats per image",
+    "log_likelihood": "log p(x) itself, of dequantised images in grey levels, nats per image",
+    "bits_per_dim": "minus the same, in bits per pixel value",
     "active_units": "latents in use",
 }
 """What each score means, in a few words."""
