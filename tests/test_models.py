@@ -18,7 +18,8 @@ from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import Normal
 from zoo.registry import load_registry
 
-NAMES = load_registry().models.names()
+REGISTRY = load_registry()
+NAMES = [name for name in REGISTRY.models.names() if REGISTRY.model(name).composition == "autoencoder"]
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 30, 17)]
 START = Step.of(0, 0, 0)
 

@@ -56,7 +56,8 @@ def _posteriors() -> Iterator[PartSpec]:
         summary="A normal pushed through autoregressive steps that read the image.",
         part="zoo_flows.iaf:IafPosterior",
         options="zoo_flows.options:IafOptions",
-        equation="z_i <- scale_i(z_<i, x) z_i + shift_i(z_<i, x);  log q(z|x) = log q0(z0|x) - sum_steps sum_i log scale_i",
+        equation="z_i <- scale_i(z_<i, x) z_i + shift_i(z_<i, x);  "
+        "log q(z|x) = log q0(z0|x) - sum_steps sum_i log scale_i",
         paper="Kingma et al. (2016), arXiv:1606.04934",
     )
     yield PartSpec(
