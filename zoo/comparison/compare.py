@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.comparison.likelihood import caution, likelihood_of
 from zoo.errors import Interrupted, ZooError, one_line
 from zoo.evaluation.runs import evaluate_run, images_for
 from zoo.experiment import open_or_fall_back, run_training
@@ -78,8 +77,13 @@ class Comparison:
 
     @property
     def caution(self) -> str:
-        """What to keep in mind when likelihoods are read side by side; empty if nothing."""
-        return caution(row.likelihood for row in self.rows if row.error is None)
+        """What to keep in mind when likelihoods are read side by side; empty where all have the same."""
+        if len({row.likelihood for row in self.rows if row.error is None}) < 2:
+            return ""
+        return (
+            "log_likelihood is log p(x) itself, elbo a lower bound on it, and some models have neither; "
+            "compare them only where 'likelihood' says the same"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--json` prints and `results.json` holds."""
@@ -204,12 +208,7 @@ def _new_folder(out: Path | None, names: Sequence[str], data: str) -> Path:
 
 def _row_of_run(registry: Registry, name: str, run: Run) -> Row:
     scores = run.scores or evaluate_run(registry, run)
-    likelihood = _likelihood(registry, run, scores)
-    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS}, likelihood=likelihood)
-
-
-def _likelihood(registry: Registry, run: Run, scores: Mapping[str, Any]) -> str | None:
-    return likelihood_of(load_model(run, registry), tuple(run.metadata["data"]["shape"]), scores)
+    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS}, likelihood=scores.get("likelihood"))
 
 
 def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress) -> Row:
@@ -227,8 +226,8 @@ def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int,
         except Exception as error:
             return Row(name, tuple(runs), error=one_line(error))
     scores = [run.scores for run in runs]
-    likelihood = _likelihood(registry, runs[0], scores[0])
-    return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None, likelihood=likelihood)
+    spread = _spread(scores) if seeds > 1 else None
+    return Row(name, tuple(runs), _mean(scores), spread, likelihood=scores[0].get("likelihood"))
 
 
 def _mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
