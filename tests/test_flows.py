@@ -363,14 +363,14 @@ class TestFlow:
 
 class TestDensity:
     def test_it_integrates_to_one_in_two_dimensions(self) -> None:
-        model = rough(density((1, 1, 2), **{"pixels.alpha": 0.01}))
-        count = 1200
-        line = (torch.arange(count).double() + 0.5) / count
-        # All that the logit reaches, which is a little more than [0, 1].
-        line = (line - 0.01) / 0.98
-        y = torch.cartesian_prod(line, line).reshape(-1, 1, 1, 2)
+        model = rough(density((1, 1, 2), **{"pixels.alpha": 0.01}), 0.2)
+        # A grid of pixels that is finer near black and white; it ends where the logit does, just beyond [0, 1].
+        h = torch.linspace(-18, 18, 1201).double()
+        share = torch.sigmoid(h)
+        width = 256 * share * (1 - share) / 0.98 * (h[1] - h[0])
+        y = torch.cartesian_prod(*[(share - 0.01) / 0.98] * 2).reshape(-1, 1, 1, 2)
         with torch.no_grad():
-            mass = model.log_density(y).exp().sum() * (256 * (line[1] - line[0])) ** 2
+            mass = (model.log_density(y).exp() * torch.outer(width, width).flatten()).sum()
         assert float(mass) == pytest.approx(1, abs=1e-4)
 
     @pytest.mark.parametrize("alpha", [1e-6, 0.05])
@@ -398,7 +398,7 @@ class TestDensity:
         torch.manual_seed(3)
         found = model.log_prob(x)
         torch.manual_seed(3)
-        y = (255 * x + torch.rand(x.shape).double()) / 256
+        y = (255 * x + torch.rand_like(x)) / 256
         s = 1e-6 + (1 - 2e-6) * y
         h = (s / (1 - s)).log()
         logs = -0.5 * h**2 - 0.5 * math.log(2 * math.pi) - (s * (1 - s)).log() + math.log(1 - 2e-6) - math.log(256)
