@@ -47,7 +47,8 @@ class Density(Model, ExactLikelihood):
         h, from_pixels = self.pixels(y)
         z, from_flow = self.flow(h.flatten(1))
         base = Normal(torch.zeros_like(z), torch.ones_like(z))
-        return base.log_prob(z) + from_flow + from_pixels - self.size * math.log(LEVELS)
+        log_prob: Tensor = base.log_prob(z) + from_flow + from_pixels - self.size * math.log(LEVELS)
+        return log_prob
 
     def loss(self, batch: Batch, step: Step) -> Terms:
         loss = -self.log_prob(batch.x).mean()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 __all__ = ["IafPosterior"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, final
+from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,16 @@ from zoo.distributions import Distribution, Normal
 from zoo_flows.options import IafOptions
 from zoo_flows.pushforward import Pushforward
 
-if TYPE_CHECKING:
-    from torch.distributions import Transform
+
+class _Step(Protocol):
+    """What zuko makes of a context: a bijection, with the log-determinant along."""
+
+    @property
+    def inv(self) -> Callable[[Tensor], Tensor]: ...
+
+    def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor: ...
 
 
 @final
@@ -61,7 +69,7 @@ class IafPosterior(Posterior):
         return Pushforward(base, partial(_through, steps), partial(_back, steps), name="iaf")
 
 
-def _through(steps: Sequence[Transform], z: Tensor) -> tuple[Tensor, Tensor]:
+def _through(steps: Sequence[_Step], z: Tensor) -> tuple[Tensor, Tensor]:
     total = z.new_zeros(z.shape[:-1])
     for step in steps:
         z, log_det = step.call_and_ladj(z)
@@ -69,7 +77,7 @@ def _through(steps: Sequence[Transform], z: Tensor) -> tuple[Tensor, Tensor]:
     return z, total
 
 
-def _back(steps: Sequence[Transform], z: Tensor) -> tuple[Tensor, Tensor]:
+def _back(steps: Sequence[_Step], z: Tensor) -> tuple[Tensor, Tensor]:
     total = z.new_zeros(z.shape[:-1])
     for step in reversed(steps):
         start = step.inv(z)

@@ -84,7 +84,7 @@ class SylvesterPosterior(Posterior):
         d = options.latent_dim
         self.latent_shape = (d,)
         self.steps = options.steps
-        self.sizes = (options.reflections * d, d * d, d, d, d)
+        self.sizes = [options.reflections * d, d * d, d, d, d]
         width = site.part("encoder", Network).out_size
         self.layer = nn.Linear(width, 2 * d)
         self.flow = nn.Linear(width, options.steps * sum(self.sizes))
@@ -98,10 +98,10 @@ class SylvesterPosterior(Posterior):
 
     def _step(self, values: Tensor) -> Step:
         d = self.latent_size
-        vectors, both, outer, inner, offset = values.split(self.sizes, dim=-1)
-        matrix = both.unflatten(-1, (d, d))
+        vectors, both, outer, inner, offset = torch.split(values, self.sizes, dim=-1)
+        matrix = both.reshape(-1, d, d)
         return Step(
-            vectors=vectors.unflatten(-1, (-1, d)),
+            vectors=vectors.reshape(len(vectors), -1, d),
             outer=matrix.triu(1) + torch.diag_embed(_LARGEST * torch.tanh(outer)),
             inner=matrix.mT.triu(1) + torch.diag_embed(_LARGEST * torch.tanh(inner)),
             offset=offset,
