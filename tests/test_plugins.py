@@ -449,12 +449,12 @@ def zoo_parts():
 
 @hookimpl
 def zoo_compositions():
-    yield CompositionSpec(name="density", summary="A density of images.", model="density_file:Density",
+    yield CompositionSpec(name="pixel-density", summary="A density of images.", model="density_file:Density",
                           roles=(Role(name="prior", kind="pixels"),))
 
 @hookimpl
 def zoo_registry():
-    model = {{"model": "density", "summary": "Independent pixels.", "family": "density", "prior": "normal",
+    model = {{"model": "pixel-density", "summary": "Independent pixels.", "family": "density", "prior": "normal",
               "options": {{"floor": 0.2}}, "recipes": {{"tiny": {{"epochs": 2}}}}}}
     return {{"models": {{"pixel-normal": model}}}}
 """
@@ -500,8 +500,11 @@ def test_another_kind_of_model_needs_no_change_in_the_engine(
     assert rows["pixel-normal.tiny"]["mse"] is None
     assert rows["ae-mlp.tiny"]["mse"] is not None
     gone = zoo_here("sample", "runs/a", code=2)
-    assert "needs composition 'density' of density_file.py, which is not loaded; load it with 'zoo --plugin" in gone.err
-    assert "needs composition 'density'" in zoo_here("train", "--resume", "runs/a", "--epochs", "9", code=2).err
+    assert (
+        "needs composition 'pixel-density' of density_file.py, which is not loaded; load it with 'zoo --plugin"
+        in gone.err
+    )
+    assert "needs composition 'pixel-density'" in zoo_here("train", "--resume", "runs/a", "--epochs", "9", code=2).err
 
 
 @pytest.mark.parametrize(

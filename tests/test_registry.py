@@ -169,7 +169,7 @@ def test_a_file_that_is_no_registry_ends_the_command(tmp_path: Path, content: by
         ("[models.x]\nextends = 'ae'\nrecipes = { tiny = 3 }\n", "'recipes.tiny' must be a table, got 3"),
         ("[models.x]\nextends = 'ae'\nverified = { mnist = 3 }\n", "'verified.mnist' must be a table, got 3"),
         ("[models.x]\nextends = 3\n", "'extends' must be text, got 3"),
-        ("[models.x]\nmodel = 'gan'\n", "unknown composition 'gan' (there are autoencoder)"),
+        ("[models.x]\nmodel = 'gan'\n", "unknown composition 'gan' (there are autoencoder, density)"),
         ("[models.x]\nencoder = 'mlp'\n", 'it names no posterior; add posterior = "..." to its table'),
         ("[models.a]\nextends = 'b'\n[models.b]\nextends = 'a'\n", "model 'a': extends itself through 'a'"),
     ],

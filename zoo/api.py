@@ -106,8 +106,8 @@ def evaluate(
     Example:
         >>> import zoo
         >>> run = zoo.train("vae.tiny", data="glyphs", limit=256, epochs=1, out="runs/doc-evaluate")
-        >>> sorted(zoo.evaluate("runs/doc-evaluate"))[:3]
-        ['active_units', 'distortion', 'elbo']
+        >>> zoo.evaluate("runs/doc-evaluate")["likelihood"]
+        'bound, binary pixels'
     """
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
     return evaluate_run(load_registry(), find_run(path), data=data, device=device, seed=seed, metrics=wanted)

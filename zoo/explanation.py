@@ -12,15 +12,16 @@ from zoo.registry import Registry
 from zoo.schedules import Schedule
 from zoo.settings import Settings
 
-GLOSSARY = {
-    "x, z": "an image, and its code",
-    "q(z|x)": "the posterior: what the encoder says of the code of x",
-    "p(x|z)": "the likelihood: what the decoder says of the image of z",
-    "p(z)": "the prior: what codes look like before any image is seen",
-    "distortion": "E_q[-log p(x|z)], summed over pixels, mean over images, in nats per image",
-    "rate": "KL(q(z|x) || p(z)), summed over latents, mean over images, in nats per image",
-    "elbo": "-(distortion + rate) of the normalised model: a lower bound on log p(x), in nats per image",
-}
+_WORDS = (
+    ("x, z", "", "an image, and its code"),
+    ("q(z|x)", "posterior", "the posterior: what the encoder says of the code of x"),
+    ("p(x|z)", "likelihood", "the likelihood: what the decoder says of the image of z"),
+    ("p(z)", "prior", "the prior: what codes look like before any image is seen"),
+    ("distortion", "likelihood", "E_q[-log p(x|z)], summed over pixels, mean over images, in nats per image"),
+    ("rate", "posterior", "KL(q(z|x) || p(z)), summed over latents, mean over images, in nats per image"),
+    ("elbo", "posterior", "-(distortion + rate) of the normalised model: a lower bound on log p(x), in nats per image"),
+)
+"""Words and what they mean, each with the role without which it means nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class Explanation:
         values: The loss's options as they are set.
         meaning: What the numbers mean, one sentence each.
         scales: The same setting on other libraries' scales, by library.
+        glossary: The words of this kind of model.
     """
 
     equations: dict[str, str]
     values: dict[str, Any]
     meaning: tuple[str, ...]
     scales: dict[str, str]
+    glossary: dict[str, str]
 
 
 def explain(registry: Registry, settings: Settings, pixels: int) -> Explanation:
@@ -49,7 +52,8 @@ def explain(registry: Registry, settings: Settings, pixels: int) -> Explanation:
         pixels: Values in one image, C × H × W.
     """
     spec = settings.model
-    roles = registry.composition(spec.composition).filled(spec.parts)
+    composition = registry.composition(spec.composition)
+    roles = composition.filled(spec.parts)
     equations = {role.name: registry.part(role.kind, spec.parts[role.name]).item.equation for role in roles}
     values = settings.options["loss"].to_dict() if "loss" in settings.options else {}
     beta = values.get("beta")
@@ -58,8 +62,12 @@ def explain(registry: Registry, settings: Settings, pixels: int) -> Explanation:
     return Explanation(
         equations={role: text for role, text in equations.items() if text},
         values=values,
-        meaning=tuple(_meaning(settings, likelihood, beta if has_beta else None, pixels)),
+        meaning=(
+            *_meaning(settings, likelihood, beta if has_beta else None, pixels),
+            *([] if "loss" in spec.parts else [f"No part is a loss. The kind of model sets it: {composition.summary}"]),
+        ),
         scales=_scales(likelihood, beta, pixels) if has_beta and isinstance(beta, int | float) else {},
+        glossary={word: text for word, role, text in _WORDS if not role or role in spec.parts},
     )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "DecodesLatents",
     "Embeds",
     "Encoder",
+    "ExactLikelihood",
     "LatentModel",
     "Likelihood",
     "Loss",
@@ -401,6 +402,17 @@ class DecodesLatents(ABC):
     @abstractmethod
     def decode_mean(self, z: Tensor) -> Tensor:
         """Return the mean image of each latent, `(*S, C, H, W)`."""
+
+
+class ExactLikelihood(ABC):
+    """The ability to tell the density of an image itself: no bound, and no other measure than grey levels."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x) in nats for `x (B, C, H, W)`, `(B,)`; may draw noise below the last digit of pixels.
+
+        It counts grey levels, of which [0, 1] has 256, so that bits per dimension are `-log_prob / (D log 2)`.
+        """
 
 
 class LatentModel(ABC):

@@ -28,9 +28,9 @@ class Capacity(Loss):
         q = model.encode(batch.x)
         if not q.has_density:
             raise ZooError("loss capacity holds a rate, and a delta posterior has none; choose another --posterior")
-        z = q.rsample()
+        z, log_q = q.draw()
         distortion = -model.decode(z).log_prob(batch.x).mean()
-        rate = kl(q, model.prior_distribution(), z).mean()
+        rate = kl(q, model.prior_distribution(), z, log_q).mean()
         gap = (rate - at_step(self.capacity, step)).abs()
         loss = distortion + at_step(self.gamma, step) * gap
         return Terms(loss, {"distortion": distortion, "rate": rate, "capacity_gap": gap})

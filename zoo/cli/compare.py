@@ -13,13 +13,14 @@ from zoo.cli.completion import complete_data, complete_what
 from zoo.cli.flags import flag_values
 from zoo.cli.model_command import TrainerCommand
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, number, print_json, print_table, say
+from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
 from zoo.settings import Layer
 
 if TYPE_CHECKING:
     from zoo.comparison.compare import Comparison, Row
 
 _HEADINGS = ("mse", "distortion", "rate", "objective", "elbo", "active_units", "parameters", "seconds")
+_EXACT = ("log_likelihood", "bits_per_dim")
 
 
 @click.command(cls=TrainerCommand)
@@ -66,13 +67,18 @@ def _show(found: Comparison, seeds: int, as_json: bool) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        cells = [[row.name, *(_cell(row, key) for key in _HEADINGS)] for row in found.rows]
-        print_table((f"on {found.data}", *_HEADINGS), cells, right=range(1, len(_HEADINGS) + 1))
+        # Most models have no exact likelihood; its columns are there where one has.
+        exact = [key for key in _EXACT if any(row.scores and row.scores[key] is not None for row in found.rows)]
+        headings = (*_HEADINGS, *exact)
+        cells = [[row.name, *(_cell(row, key) for key in headings), row.likelihood or DASH] for row in found.rows]
+        print_table((f"on {found.data}", *headings, "likelihood"), cells, right=range(1, len(headings) + 1))
         click.echo(f"figure   {found.figure or 'none'}")
         click.echo(f"results  {found.path / 'results.json'}")
     for row in found.rows:
         if row.error:
             say(f"{row.name} failed: {row.error}")
+    if found.caution and not as_json:
+        say(f"NOTE: {found.caution}")
     if seeds > 1 and not as_json:
         say(f"mean ± standard deviation over {seeds} seeds")
 

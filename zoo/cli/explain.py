@@ -40,7 +40,7 @@ def explain(ctx: click.Context, /, model: str, pixels: int, as_json: bool, **fla
     click.echo("\nWhat the numbers mean")
     for line in found.meaning:
         click.echo(f"  {line}")
-    for word, meaning in explanation.GLOSSARY.items():
+    for word, meaning in found.glossary.items():
         click.echo(f"  {word:11}{meaning}")
     if found.scales:
         click.echo("\nThe same setting elsewhere")

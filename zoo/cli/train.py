@@ -123,7 +123,7 @@ def _show(run: Run, as_json: bool) -> None:
         document = {"run": str(run.path), "model": facts["model"], "data": facts["data"]["name"], "scores": scores}
         print_json(document)
         return
-    shown = ("mse", "distortion", "rate", "objective", "elbo", "active_units", "images_per_second")
+    shown = ("mse", "distortion", "rate", "objective", "elbo", "bits_per_dim", "active_units", "images_per_second")
     click.echo("  ".join(f"{name} {number(scores[name])}" for name in shown if scores.get(name) is not None))
     click.echo(f"weights   {run.weights}")
     click.echo(f"pictures  {run.figures}")

@@ -23,7 +23,19 @@ from zoo.runs.loading import load_model
 from zoo.settings import Layer, Settings, resolve
 from zoo.training.progress import Progress
 
-COLUMNS = ("mse", "sse", "distortion", "rate", "objective", "elbo", "active_units", "parameters", "seconds")
+COLUMNS = (
+    "mse",
+    "sse",
+    "distortion",
+    "rate",
+    "objective",
+    "elbo",
+    "log_likelihood",
+    "bits_per_dim",
+    "active_units",
+    "parameters",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,7 @@ class Row:
         scores: Means over them.
         spread: Standard deviations over them, where there are at least two.
         error: Why it has no scores, in one line.
+        likelihood: What its number for log p(x) is: exact, a bound, or none.
     """
 
     name: str
@@ -43,6 +56,7 @@ class Row:
     scores: dict[str, float | None] | None = None
     spread: dict[str, float] | None = None
     error: str | None = None
+    likelihood: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +75,23 @@ class Comparison:
     rows: tuple[Row, ...]
     figure: Path | None
 
+    @property
+    def caution(self) -> str:
+        """What to keep in mind when likelihoods are read side by side; empty where all have the same."""
+        if len({row.likelihood for row in self.rows if row.error is None}) < 2:
+            return ""
+        return (
+            "log_likelihood is log p(x) itself, elbo a lower bound on it, and some models have neither; "
+            "compare them only where 'likelihood' says the same"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--json` prints and `results.json` holds."""
         return {
             "path": str(self.path),
             "data": self.data,
             "figure": str(self.figure) if self.figure else None,
+            "caution": self.caution,
             "rows": [
                 {
                     "name": row.name,
@@ -74,6 +99,7 @@ class Comparison:
                     "scores": row.scores,
                     "spread": row.spread,
                     "error": row.error,
+                    "likelihood": row.likelihood,
                 }
                 for row in self.rows
             ],
@@ -182,7 +208,7 @@ def _new_folder(out: Path | None, names: Sequence[str], data: str) -> Path:
 
 def _row_of_run(registry: Registry, name: str, run: Run) -> Row:
     scores = run.scores or evaluate_run(registry, run)
-    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS})
+    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS}, likelihood=scores.get("likelihood"))
 
 
 def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress) -> Row:
@@ -200,7 +226,8 @@ def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int,
         except Exception as error:
             return Row(name, tuple(runs), error=one_line(error))
     scores = [run.scores for run in runs]
-    return Row(name, tuple(runs), _mean(scores), _spread(scores) if seeds > 1 else None)
+    spread = _spread(scores) if seeds > 1 else None
+    return Row(name, tuple(runs), _mean(scores), spread, likelihood=scores[0].get("likelihood"))
 
 
 def _mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
@@ -227,5 +254,6 @@ def _draw(registry: Registry, rows: Sequence[Row], path: Path, data: str) -> Pat
     images, options = images_for(registry, shown[0].runs[0])
     figure = path / "figures" / "comparison.png"
     figure.parent.mkdir(exist_ok=True)
-    draw_comparison(figure, registry, [(row.name, row.runs[0]) for row in shown], images, options, data)
+    note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
+    draw_comparison(figure, registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
     return figure

@@ -31,13 +31,14 @@ def draw_comparison(
     images: ImageSet,
     options: DataOptions,
     data: str,
+    note: str = "",
 ) -> None:
-    """Write the side-by-side figure of named runs on one data set."""
+    """Write the side-by-side figure of named runs on one data set, with a note below its title."""
     batches = figure_batches(images, options, torch.device("cpu"), min(CODES, len(images.test)))
     columns = [_column(name, load_model(run, registry), batches) for name, run in runs]
     originals = batches[0].x[:SHOWN]
     label = next(iter(batches[0].y), "label")
-    save_comparison(path, originals, columns, f"Models on {data}", label_name=label)
+    save_comparison(path, originals, columns, f"Models on {data}", note, label_name=label)
 
 
 def _column(name: str, model: Model, batches: Sequence[Batch]) -> ComparisonColumn:

@@ -5,7 +5,10 @@ sse           expected squared error per image over posterior samples
 distortion    expected -log p(x|z), as the loss counts it, in nats per image
 rate          KL(q(z|x) || p(z)), in nats per image
 objective     what is minimised, schedules at their present value, in nats per image
-elbo          -(distortion + rate) of the normalised model, in nats per image
+elbo          -(distortion + rate) of the normalised model, a lower bound on log p(x), in nats per image
+log_likelihood  log p(x) itself, of dequantised images, as a density over 256 grey levels, in nats per image
+bits_per_dim  minus the same, in bits per pixel value
+likelihood    which of these a model has, an exact value, a bound or none, and of which pixels
 active_units  latents whose posterior mean varies over the data by more than 0.01
 kl_per_unit   the rate of each latent, in nats
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 __all__ = ["ACTIVE", "Scores", "score"]
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -22,13 +26,13 @@ import torch
 from torch import Tensor
 
 from zoo.distributions import Distribution, kl, kl_per_unit, normalised
-from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step, given
+from zoo.interfaces import Batch, Embeds, ExactLikelihood, LatentModel, Model, Reconstructs, Step, given
 from zoo.training.randomness import isolated
 
 ACTIVE = 0.01
 """The variance of a posterior mean above which a unit is active (Burda et al., 2016, arXiv:1509.00519)."""
 
-Scores: TypeAlias = dict[str, float | int | list[float] | None]
+Scores: TypeAlias = dict[str, float | int | str | list[float] | None]
 
 
 @dataclass
@@ -37,6 +41,7 @@ class _Sums:
 
     images: int = 0
     totals: dict[str, Tensor] = field(default_factory=dict)
+    likelihood: str | None = None
 
     def add(self, name: str, values: Tensor) -> None:
         """Add a value for each image, `(B, ...)`, summed over the batch."""
@@ -87,6 +92,11 @@ def _add_abilities(sums: _Sums, model: Model, batch: Batch, step: Step) -> None:
         code = told.embed(batch.x).flatten(1).double()
         sums.add("code", code)
         sums.add("code_square", code**2)
+    if isinstance(told, ExactLikelihood):
+        log_prob = told.log_prob(batch.x)
+        sums.likelihood = "exact, grey levels"
+        sums.add("log_likelihood", log_prob)
+        sums.add("bits_per_dim", -log_prob / (batch.x[0].numel() * math.log(2)))
     if isinstance(told, LatentModel):
         _add_latent(sums, told, batch, step)
 
@@ -108,6 +118,7 @@ def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> No
     elbo = _elbo(p, batch.x, rate, model.rate_weight(step))
     if elbo is not None:
         sums.add("elbo", elbo)
+        sums.likelihood = "bound, binary pixels" if p.support == "binary" else "bound, density of pixels in [0, 1]"
 
 
 def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None) -> Tensor | None:
@@ -118,9 +129,10 @@ def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None)
 
 def _finish(sums: _Sums) -> Scores:
     scores: Scores = {}
-    for name in ("mse", "sse", "distortion", "rate", "objective", "elbo"):
+    for name in ("mse", "sse", "distortion", "rate", "objective", "elbo", "log_likelihood", "bits_per_dim"):
         mean = sums.mean(name)
         scores[name] = None if mean is None else float(mean)
+    scores["likelihood"] = sums.likelihood
     scores["active_units"] = _active_units(sums)
     units = sums.mean("kl_per_unit")
     scores["kl_per_unit"] = None if units is None else [float(value) for value in units]

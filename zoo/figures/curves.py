@@ -58,7 +58,7 @@ def save_curves(records: Sequence[Record], path: Path, title: str = "Training cu
     columns = 2 if len(terms) == 4 else max(1, min(COLUMNS, len(terms)))
     rows = max(1, math.ceil(len(terms) / columns))
     width = columns * (LEFT + PANEL_WIDTH + RIGHT) - RIGHT
-    note = "nats per image; in each corner the latest value" if terms else "no epochs yet"
+    note = "nats per image, but for what names its unit; in each corner the latest value" if terms else "no epochs yet"
     page = Page(width, rows * (HEAD + PANEL_HEIGHT + FOOT), title, note)
     epochs = np.array([int(record["epoch"]) for record in records], dtype=np.float64)
     for i, term in enumerate(terms):

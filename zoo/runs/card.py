@@ -13,7 +13,10 @@ LABELS = {
     "distortion": "expected -log p(x given z), nats per image",
     "rate": "KL(q(z given x), p(z)), nats per image",
     "objective": "what was minimised, nats per image",
-    "elbo": "-(distortion + rate) of the normalised model, nats per image",
+    "elbo": "-(distortion + rate) of the normalised model: a lower bound on log p(x), nats per image",
+    "log_likelihood": "log p(x) itself, of dequantised images in grey levels, nats per image",
+    "bits_per_dim": "minus the same, in bits per pixel value",
+    "likelihood": "what is known of log p(x): its exact value, a bound or nothing, and of which pixels",
     "active_units": "latents in use",
 }
 """What each score means, in a few words."""
@@ -73,4 +76,4 @@ def model_card(name: str, facts: Mapping[str, Any], scores: Mapping[str, Any], f
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return str(value) if isinstance(value, int) else f"{value:.5g}"
+    return str(value) if isinstance(value, int | str) else f"{value:.5g}"
