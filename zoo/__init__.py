@@ -12,7 +12,7 @@ from zoo.schedules import Schedule
 from zoo.specs import CompositionSpec, DatasetSpec, PartSpec, Role
 
 if TYPE_CHECKING:
-    from zoo.api import build, compare, evaluate, load, train
+    from zoo.api import build, compare, evaluate, fit, load, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
     from zoo.interfaces import (
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DecodesLatents,
         Embeds,
         Encoder,
+        FittedPrior,
         LatentModel,
         Likelihood,
         Loss,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         SampleOptions,
         Site,
         Step,
+        TakesPrior,
         Terms,
         at_step,
     )
@@ -43,7 +45,7 @@ __version__ = "0.1.0"
 
 # Everything that imports torch is found here on first use, so that `import zoo` and the command line stay light.
 _LAZY = {
-    **dict.fromkeys(("build", "compare", "evaluate", "load", "train"), "zoo.api"),
+    **dict.fromkeys(("build", "compare", "evaluate", "fit", "load", "train"), "zoo.api"),
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
     "Run": "zoo.runs.folder",
@@ -54,6 +56,7 @@ _LAZY = {
             "DecodesLatents",
             "Embeds",
             "Encoder",
+            "FittedPrior",
             "LatentModel",
             "Likelihood",
             "Loss",
@@ -67,6 +70,7 @@ _LAZY = {
             "SampleOptions",
             "Site",
             "Step",
+            "TakesPrior",
             "Terms",
             "at_step",
         ),
@@ -84,6 +88,7 @@ __all__ = [
     "Diverged",
     "Embeds",
     "Encoder",
+    "FittedPrior",
     "ImageSet",
     "LatentModel",
     "Likelihood",
@@ -105,6 +110,7 @@ __all__ = [
     "Site",
     "Split",
     "Step",
+    "TakesPrior",
     "Terms",
     "ZooError",
     "__version__",
@@ -112,6 +118,7 @@ __all__ = [
     "build",
     "compare",
     "evaluate",
+    "fit",
     "hookimpl",
     "load",
     "option",

@@ -1,8 +1,8 @@
-"""What `import zoo` gives: train, load, evaluate, compare, build."""
+"""What `import zoo` gives: train, load, evaluate, fit, compare, build."""
 
 from __future__ import annotations
 
-__all__ = ["build", "compare", "evaluate", "load", "train"]
+__all__ = ["build", "compare", "evaluate", "fit", "load", "train"]
 
 import shlex
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from zoo.assembly import build_model
 from zoo.comparison.compare import Comparison, compare_models
 from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import run_training
+from zoo.fitting import fit_prior
 from zoo.interfaces import Model
 from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
@@ -83,7 +84,9 @@ def load(path: str | Path) -> Run:
     return find_run(path)
 
 
-def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto", seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    path: str | Path, *, data: str | None = None, device: str = "auto", seed: int = 0, prior: str | None = None
+) -> dict[str, Any]:
     """Score a run on the test images, as `zoo evaluate` does, and return the scores by name.
 
     Arguments:
@@ -91,9 +94,10 @@ def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto",
         data: Another data set of the same shape; the run's own by default.
         device: Where to compute.
         seed: Seed of the posterior samples; the same one gives the same numbers to the bit.
+        prior: A prior that `fit` fitted, in the place of the declared one.
 
     Raises:
-        ZooError: If the data does not fit the model.
+        ZooError: If the data does not fit the model, or no such prior was fitted.
 
     Example:
         >>> import zoo
@@ -101,7 +105,44 @@ def evaluate(path: str | Path, *, data: str | None = None, device: str = "auto",
         >>> sorted(zoo.evaluate("runs/doc-evaluate"))[:3]
         ['active_units', 'distortion', 'elbo']
     """
-    return evaluate_run(load_registry(), find_run(path), data=data, device=device, seed=seed)
+    run = find_run(path) if prior is None else find_run(path).with_prior(prior)
+    return evaluate_run(load_registry(), run, data=data, device=device, seed=seed)
+
+
+def fit(
+    path: str | Path,
+    prior: str,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    **options: Any,
+) -> Run:
+    """Fit a prior to the codes of a run's training images, as `zoo fit` does, and return the run with it.
+
+    Arguments:
+        path: The run; the prior is written into its folder, in the place of an earlier one of that name.
+        prior: `gaussian`, `gmm`, `kde`, `maf`, `nsf`, or what a plugin brings.
+        limit: Take this many of the training images.
+        seed: Seed of the codes and of the fit; the same one gives the same file to the bit.
+        device: Where to compute.
+        options: Options of the prior by the names of the flags, with underscores.
+
+    Returns:
+        The run with that prior in the place of the declared one; `run.priors` tells what each fit found.
+
+    Raises:
+        ZooError: If there is no such prior or option, or no density can be fitted to the codes.
+
+    Example:
+        >>> import zoo
+        >>> run = zoo.train("ae.tiny", data="glyphs", limit=256, epochs=1, out="runs/doc-fit")
+        >>> zoo.fit("runs/doc-fit", "gaussian").model.sample(4).shape
+        torch.Size([4, 1, 28, 28])
+        >>> zoo.load("runs/doc-fit").with_prior("gaussian").priors["gaussian"]["codes"]
+        230
+    """
+    return fit_prior(load_registry(), find_run(path), prior, options, limit=limit, seed=seed, device=device)
 
 
 def compare(

@@ -14,6 +14,7 @@ __all__ = [
     "DecodesLatents",
     "Embeds",
     "Encoder",
+    "FittedPrior",
     "LatentModel",
     "Likelihood",
     "Loss",
@@ -27,6 +28,7 @@ __all__ = [
     "SampleOptions",
     "Site",
     "Step",
+    "TakesPrior",
     "Terms",
     "at_step",
 ]
@@ -281,6 +283,23 @@ class Prior(Part):
         """Return p(z): batch `()`, event the latent shape."""
 
 
+class FittedPrior(Prior):
+    """A prior that is fitted to the codes of a trained model, and saved beside it.
+
+    Built as `Name(options, site)` with the site of the model's own prior, where `train_size` is the number of codes;
+    from then on `forward` gives a density, fitted or not. Everything that a fit finds is in parameters and buffers,
+    whose shapes follow from options and site, so that a file of tensors brings it back.
+    """
+
+    @abstractmethod
+    def fit(self, codes: Tensor) -> None:
+        """Fit to codes `(N, *latent)`, one an image; draws from torch's default generator alone.
+
+        Raises:
+            ZooError: If the codes are too few, or no density can be fitted to them.
+        """
+
+
 @dataclass(frozen=True)
 class SampleOptions:
     """How samples are drawn.
@@ -368,6 +387,23 @@ class LatentModel(ABC):
     @abstractmethod
     def rate_weight(self, step: Step) -> Tensor | float | None:
         """Return the factor before the rate where the loss is distortion + factor × rate, else nothing."""
+
+
+class TakesPrior(LatentModel):
+    """The ability to be given another prior after training."""
+
+    @property
+    @abstractmethod
+    def prior_site(self) -> Site:
+        """What a prior of this model is told when it is built."""
+
+    @abstractmethod
+    def take_prior(self, prior: Prior) -> None:
+        """Put a prior in the place of the present one.
+
+        Raises:
+            ZooError: If the posterior can fall where it has no density.
+        """
 
 
 class Loss(Part):

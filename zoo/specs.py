@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["API", "CompositionSpec", "DatasetSpec", "PartSpec", "Role", "import_or_tell", "import_reference"]
+__all__ = [
+    "API",
+    "FITTED_PRIOR",
+    "CompositionSpec",
+    "DatasetSpec",
+    "PartSpec",
+    "Role",
+    "import_or_tell",
+    "import_reference",
+]
 
 import importlib
 from dataclasses import dataclass
@@ -13,14 +22,17 @@ from zoo.errors import ZooError, one_line
 API = 1
 """The level of the plugin interface that this engine speaks."""
 
+FITTED_PRIOR = "fitted-prior"
+"""The kind of the parts that `zoo fit` fits to a trained model's codes; no role of a model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PartSpec:
     """A part that models can be composed of.
 
     Arguments:
-        kind: What it is: `encoder`, `posterior`, `decoder`, `likelihood`, `prior`, `loss`, or a kind that
-            another composition declares.
+        kind: What it is: `encoder`, `posterior`, `decoder`, `likelihood`, `prior`, `loss`, `fitted-prior`,
+            or a kind that another composition declares.
         name: What users type, in kebab-case.
         summary: One sentence with a full stop.
         part: The class, as `"package.module:Name"`; built as `Name(options, site)`.

@@ -9,14 +9,26 @@ from typing import Any
 
 import click
 
-from zoo.cli.opening import DEVICE, OUT, RUN, image_flags, open_model, open_run, read_options, save_arrays, target
+from zoo.cli.opening import (
+    DEVICE,
+    OUT,
+    PRIOR,
+    RUN,
+    image_flags,
+    open_model,
+    open_run,
+    read_options,
+    save_arrays,
+    target,
+)
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, number, print_json, print_table
+from zoo.cli.terminal import JSON, number, print_json, print_table, say
 
 
 @click.command()
 @RUN
 @click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="How many images.")
+@PRIOR
 @click.option("--mean", type=float, help="Draw codes from a normal of this mean instead of the prior.")
 @click.option("--std", type=click.FloatRange(0, min_open=True), help="And of this standard deviation.")
 @click.option(
@@ -35,6 +47,7 @@ def sample(
     /,
     run: str,
     count: int,
+    prior: str | None,
     mean: float | None,
     std: float | None,
     temperature: float,
@@ -42,12 +55,13 @@ def sample(
     device: str,
     out: Path | None,
 ) -> None:
-    """Draw images from a run: from its prior, or from another normal."""
-    opened = open_run(ctx, run)
+    """Draw images from a run: from its prior, from one that was fitted to it, or from another normal."""
+    opened = open_run(ctx, run, prior)
     path = target(opened, out, "samples")
     import torch
 
     from zoo.figures.images import save_grid
+    from zoo.fitting import has_points
     from zoo.interfaces import SampleOptions
     from zoo.training.randomness import isolated
 
@@ -59,18 +73,24 @@ def sample(
     else:
         save_grid(images, path)
     click.echo(str(path))
+    if prior is None and mean is None and std is None and has_points(model, opened.metadata["data"]["shape"]):
+        fitted = f"'zoo sample {run} --prior {next(iter(opened.priors))}'" if opened.priors else f"'zoo fit {run}'"
+        say(f"its codes are points that no prior was held to; a prior fitted to them draws better: {fitted}")
 
 
 @click.command()
 @RUN
+@PRIOR
 @image_flags
 @click.option("--seed", type=click.IntRange(0), help="Seed of the posterior samples.  [default: the run's own]")
 @DEVICE
 @JSON
 @click.pass_context
-def evaluate(ctx: click.Context, /, run: str, seed: int | None, device: str, as_json: bool, **reading: Any) -> None:
-    """Score a run on the test images, and write the scores into it."""
-    opened = open_run(ctx, run)
+def evaluate(
+    ctx: click.Context, /, run: str, prior: str | None, seed: int | None, device: str, as_json: bool, **reading: Any
+) -> None:
+    """Score a run on the test images, and write the scores into it; with a fitted prior, show them only."""
+    opened = open_run(ctx, run, prior)
     facts, data, options = opened.metadata, reading["data"], read_options(reading)
     from zoo.evaluation.runs import evaluate_run
     from zoo.runs.card import LABELS
@@ -78,7 +98,8 @@ def evaluate(ctx: click.Context, /, run: str, seed: int | None, device: str, as_
     chosen = facts["training"]["seed"] if seed is None else seed
     scores = evaluate_run(session(ctx).registry, opened, data, device, chosen, options)
     if as_json:
-        print_json({"run": str(opened.path), "data": data or facts["data"]["name"], "scores": scores})
+        with_prior = {"prior": prior} if prior is not None else {}
+        print_json({"run": str(opened.path), **with_prior, "data": data or facts["data"]["name"], "scores": scores})
         return
     rows = [[name, number(scores[name]), LABELS[name]] for name in LABELS]
     print_table(("score", "value", "meaning"), rows, right=(1,))

@@ -18,7 +18,6 @@ from zoo.interfaces import (
     DecodesLatents,
     Embeds,
     Encoder,
-    LatentModel,
     Likelihood,
     Loss,
     Model,
@@ -31,6 +30,7 @@ from zoo.interfaces import (
     SampleOptions,
     Site,
     Step,
+    TakesPrior,
     Terms,
 )
 
@@ -72,7 +72,7 @@ class HeadedDecoder(Decoder):
 
 
 @final
-class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
+class Autoencoder(Model, TakesPrior, Reconstructs, Embeds, DecodesLatents):
     """Encoder, decoder, prior and loss, composed; a plain autoencoder has a Delta posterior.
 
     Arguments:
@@ -95,13 +95,15 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         )
         self.prior = site.part("prior", Prior)
         self.objective = site.part("loss", Loss)
-        self._check_support(head)
+        self._prior_site = Site(site.shape, site.train_size, {role: parts[role] for role in ("encoder", "posterior")})
+        self._check_support()
 
-    def _check_support(self, head: Posterior) -> None:
+    def _check_support(self) -> None:
         training = self.training
         self.eval()
         with torch.no_grad():
-            q, p = self.encode(torch.zeros(1, *self.shape)), self.prior_distribution()
+            blank = next(self.parameters()).new_zeros(1, *self.shape)
+            q, p = self.encode(blank), self.prior_distribution()
         self.train(training)
         if not fits(q, p):
             raise ZooError(
@@ -124,6 +126,14 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
     def prior_distribution(self, c: Tensor | None = None) -> Distribution:
         p: Distribution = self.prior(c)
         return p
+
+    @property
+    def prior_site(self) -> Site:
+        return self._prior_site
+
+    def take_prior(self, prior: Prior) -> None:
+        self.prior = prior
+        self._check_support()
 
     def rate_weight(self, step: Step) -> Tensor | float | None:
         return self.objective.rate_weight(step)
