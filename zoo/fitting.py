@@ -129,4 +129,4 @@ def _codes(
 @torch.no_grad()
 def _log_likelihood(p: Distribution, codes: Tensor) -> float:
     """Return the mean log-density of codes, in nats per image."""
-    return float(torch.cat([p.log_prob(block) for block in codes.split(BLOCK)]).double().mean())
+    return float(torch.cat([p.log_prob(block) for block in torch.split(codes, BLOCK)]).double().mean())

@@ -42,6 +42,7 @@ def covariance_factor(codes: Tensor, reg: float) -> Tensor:
     covariance = codes.mT.cov().reshape(codes.shape[1], codes.shape[1])
     added = reg * covariance.diagonal().mean() + _SMALLEST**2
     covariance = covariance + added * torch.eye(codes.shape[1], dtype=codes.dtype)
+    factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(covariance)
     if failed:
         raise ZooError(

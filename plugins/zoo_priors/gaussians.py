@@ -105,7 +105,7 @@ class Kernels(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         batch = value.shape[: value.ndim - len(self.event_shape)]
         white = whiten(value.reshape(-1, len(self.centre)), self.centre, self.factor)
-        found = torch.cat([self._white_log_prob(rows) for rows in white.split(_ROWS)])
+        found = torch.cat([self._white_log_prob(rows) for rows in torch.split(white, _ROWS)])
         return (found - self.factor.diagonal().log().sum()).reshape(batch)
 
     def _white_log_prob(self, white: Tensor) -> Tensor:
@@ -120,7 +120,8 @@ class Kernels(Distribution):
 
 def whiten(events: Tensor, centre: Tensor, factor: Tensor) -> Tensor:
     """Return L^-1 (z - centre) of events `(N, d)`."""
-    return torch.linalg.solve_triangular(factor, (events - centre).mT, upper=False).mT
+    white: Tensor = torch.linalg.solve_triangular(factor, (events - centre).mT, upper=False).mT
+    return white
 
 
 def distances_between(first: Tensor, second: Tensor) -> Tensor:

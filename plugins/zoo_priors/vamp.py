@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["VampPrior"]
 
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -76,11 +76,6 @@ class VampPrior(Prior):
         return torch.logit(inside) if self.logits_squash else inside
 
 
-def _without_trace(module: nn.Module, x: Tensor) -> Tensor:
+def _without_trace(module: nn.Module, x: Tensor) -> Any:
     """Call a module on copies of its buffers, so that what it notes in them is forgotten."""
-    if not module.training:
-        found: Tensor = module(x)
-        return found
-    copies = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    called: Tensor = functional_call(module, copies, (x,))
-    return called
+    return functional_call(module, {name: buffer.clone() for name, buffer in module.named_buffers()}, (x,))
