@@ -146,8 +146,11 @@ def _part(spec: PartSpec) -> str:
         facts += ["", f"    {spec.equation}"]
     if spec.paper:
         facts += ["", f"Paper: {spec.paper}."]
+    # What fills no role of a model, such as a fitted prior, has options without a prefix.
+    roles = {role.kind for entry in _registry().compositions.entries() for role in entry.item.roles}
+    prefix = f"{spec.kind}." if spec.kind in roles else ""
     fields = _fields(spec)
-    return "\n".join([*facts, "", _options(fields, f"{spec.kind}.") if fields else "It has no options."])
+    return "\n".join([*facts, "", _options(fields, prefix) if fields else "It has no options."])
 
 
 def _link(spec: PartSpec) -> str:

@@ -12,7 +12,7 @@ from zoo.schedules import Schedule
 from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role
 
 if TYPE_CHECKING:
-    from zoo.api import build, compare, evaluate, load, train
+    from zoo.api import build, compare, evaluate, fit, load, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
     from zoo.interfaces import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Embeds,
         Encoder,
         ExactLikelihood,
+        FittedPrior,
         LatentModel,
         Likelihood,
         Loss,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         SampleOptions,
         Site,
         Step,
+        TakesPrior,
         Terms,
         at_step,
     )
@@ -48,7 +50,7 @@ __version__ = "0.1.0"
 
 # Everything that imports torch is found here on first use, so that `import zoo` and the command line stay light.
 _LAZY = {
-    **dict.fromkeys(("build", "compare", "evaluate", "load", "train"), "zoo.api"),
+    **dict.fromkeys(("build", "compare", "evaluate", "fit", "load", "train"), "zoo.api"),
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
     "Run": "zoo.runs.folder",
@@ -62,6 +64,7 @@ _LAZY = {
             "Embeds",
             "Encoder",
             "ExactLikelihood",
+            "FittedPrior",
             "LatentModel",
             "Likelihood",
             "Loss",
@@ -77,6 +80,7 @@ _LAZY = {
             "SampleOptions",
             "Site",
             "Step",
+            "TakesPrior",
             "Terms",
             "at_step",
         ),
@@ -97,6 +101,7 @@ __all__ = [
     "Embeds",
     "Encoder",
     "ExactLikelihood",
+    "FittedPrior",
     "ImageSet",
     "LatentModel",
     "Likelihood",
@@ -121,6 +126,7 @@ __all__ = [
     "Site",
     "Split",
     "Step",
+    "TakesPrior",
     "Terms",
     "ZooError",
     "__version__",
@@ -128,6 +134,7 @@ __all__ = [
     "build",
     "compare",
     "evaluate",
+    "fit",
     "hookimpl",
     "load",
     "option",

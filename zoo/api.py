@@ -1,8 +1,8 @@
-"""What `import zoo` gives: train, load, evaluate, compare, build."""
+"""What `import zoo` gives: train, load, evaluate, fit, compare, build."""
 
 from __future__ import annotations
 
-__all__ = ["build", "compare", "evaluate", "load", "train"]
+__all__ = ["build", "compare", "evaluate", "fit", "load", "train"]
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from zoo.assembly import build_model
 from zoo.comparison.compare import Comparison, compare_models
 from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import run_training
+from zoo.fitting import fit_prior
 from zoo.interfaces import Model, Site
 from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
@@ -89,6 +90,7 @@ def evaluate(
     data: str | None = None,
     device: str = "auto",
     seed: int = 0,
+    prior: str | None = None,
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Score a run on the test images, as `zoo evaluate` does, and return the scores by name.
@@ -98,10 +100,11 @@ def evaluate(
         data: Another data set of the same shape; the run's own by default.
         device: Where to compute.
         seed: Seed of the posterior samples; the same one gives the same numbers to the bit.
+        prior: A prior that `fit` fitted, in the place of the declared one.
         metrics: Further metrics by name, or their options by name: `{"iwae-bound": {"k": 5000}}`.
 
     Raises:
-        ZooError: If the data does not fit the model, or there is no such metric.
+        ZooError: If the data does not fit the model, no such prior was fitted, or there is no such metric.
 
     Example:
         >>> import zoo
@@ -109,8 +112,45 @@ def evaluate(
         >>> zoo.evaluate("runs/doc-evaluate")["likelihood"]
         'bound, binary pixels'
     """
+    run = find_run(path) if prior is None else find_run(path).with_prior(prior)
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
-    return evaluate_run(load_registry(), find_run(path), data=data, device=device, seed=seed, metrics=wanted)
+    return evaluate_run(load_registry(), run, data=data, device=device, seed=seed, metrics=wanted)
+
+
+def fit(
+    path: str | Path,
+    prior: str,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    **options: Any,
+) -> Run:
+    """Fit a prior to the codes of a run's training images, as `zoo fit` does, and return the run with it.
+
+    Arguments:
+        path: The run; the prior is written into its folder, in the place of an earlier one of that name.
+        prior: `gaussian`, `gmm`, `kde`, `maf`, `nsf`, or what a plugin brings.
+        limit: Take this many of the training images.
+        seed: Seed of the codes and of the fit; the same one gives the same file to the bit.
+        device: Where to compute.
+        options: Options of the prior by the names of the flags, with underscores.
+
+    Returns:
+        The run with that prior in the place of the declared one; `run.priors` tells what each fit found.
+
+    Raises:
+        ZooError: If there is no such prior or option, or no density can be fitted to the codes.
+
+    Example:
+        >>> import zoo
+        >>> run = zoo.train("ae.tiny", data="glyphs", limit=256, epochs=1, out="runs/doc-fit")
+        >>> zoo.fit("runs/doc-fit", "gaussian").model.sample(4).shape
+        torch.Size([4, 1, 28, 28])
+        >>> zoo.load("runs/doc-fit").with_prior("gaussian").priors["gaussian"]["codes"]
+        230
+    """
+    return fit_prior(load_registry(), find_run(path), prior, options, limit=limit, seed=seed, device=device)
 
 
 def compare(

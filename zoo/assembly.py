@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["build_model", "providers"]
+__all__ = ["build_fitted_prior", "build_model", "providers"]
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from zoo.interfaces import Model, Part, Site
+from zoo.interfaces import FittedPrior, Model, Part, Site
 from zoo.options import Options
 from zoo.registry import Registry
-from zoo.specs import import_or_tell
+from zoo.specs import FITTED_PRIOR, import_or_tell
 
 
 def build_model(
@@ -46,6 +46,18 @@ def build_model(
     )
     composed: Model = model(built, site)
     return composed
+
+
+def build_fitted_prior(registry: Registry, name: str, options: Options, site: Site) -> FittedPrior:
+    """Build a prior that is fitted after training, for a model whose own prior has that site.
+
+    Raises:
+        ZooError: If there is none of that name, or it cannot be imported.
+    """
+    entry = registry.part(FITTED_PRIOR, name)
+    part = import_or_tell(entry.item.part, f"{FITTED_PRIOR} '{entry.name}' of {entry.source}")
+    built: FittedPrior = part(options, site)
+    return built
 
 
 def providers(registry: Registry, composition: str, parts: Mapping[str, str], data: str) -> dict[str, dict[str, str]]:

@@ -17,6 +17,7 @@ __all__ = [
     "Embeds",
     "Encoder",
     "ExactLikelihood",
+    "FittedPrior",
     "LatentModel",
     "Likelihood",
     "Loss",
@@ -32,6 +33,7 @@ __all__ = [
     "SampleOptions",
     "Site",
     "Step",
+    "TakesPrior",
     "Terms",
     "at_step",
     "given",
@@ -327,6 +329,23 @@ class Condition(Part):
         """Return `n` labels as often as in training, or all of them one label."""
 
 
+class FittedPrior(Prior):
+    """A prior that is fitted to the codes of a trained model, and saved beside it.
+
+    Built as `Name(options, site)` with the site of the model's own prior, where `train_size` is the number of codes;
+    from then on `forward` gives a density, fitted or not. Everything that a fit finds is in parameters and buffers,
+    whose shapes follow from options and site, so that a file of tensors brings it back.
+    """
+
+    @abstractmethod
+    def fit(self, codes: Tensor) -> None:
+        """Fit to codes `(N, *latent)`, one an image; draws from torch's default generator alone.
+
+        Raises:
+            ZooError: If the codes are too few, or no density can be fitted to them.
+        """
+
+
 @dataclass(frozen=True)
 class SampleOptions:
     """How samples are drawn.
@@ -446,6 +465,29 @@ class Conditional(ABC):
 def given(model: Model, y: Mapping[str, Tensor]) -> object:
     """Return a model with the abilities it has for images of these labels."""
     return model.given(y) if isinstance(model, Conditional) else model
+
+
+class TakesPrior(LatentModel):
+    """The ability to be given another prior after training.
+
+    Attributes:
+        points: Whether its codes are points without a density, which nothing held to the prior.
+    """
+
+    points: bool
+
+    @property
+    @abstractmethod
+    def prior_site(self) -> Site:
+        """What a prior of this model is told when it is built."""
+
+    @abstractmethod
+    def take_prior(self, prior: Prior) -> None:
+        """Put a prior in the place of the present one.
+
+        Raises:
+            ZooError: If the posterior can fall where it has no density.
+        """
 
 
 class Loss(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Layer", "Settings", "Vocabulary", "config_layer", "flatten", "resolve", "split_recipe"]
+__all__ = ["Layer", "Settings", "Vocabulary", "config_layer", "flatten", "options_class", "resolve", "split_recipe"]
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo.catalogue import Entry
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import Field, Options, describe
 from zoo.registry import ModelSpec, Registry
-from zoo.specs import Role, import_reference
+from zoo.specs import PartSpec, Role, import_reference
 from zoo.training.options import TrainOptions
 
 DEFAULT_DATA = "mnist"
@@ -91,7 +92,7 @@ class Vocabulary:
         self.fields: dict[str, Field] = {}
         for role in spec.filled(parts):
             entry = registry.part(role.kind, parts[role.name])
-            self.options[role.name] = _options_class(entry.item.options, role.name, entry.name, str(entry.source))
+            self.options[role.name] = options_class(entry, role.name)
             for field in describe(self.options[role.name]):
                 self.fields[f"{role.name}.{field.name}"] = field
         self.training = {field.name: field for field in describe(TrainOptions)}
@@ -134,14 +135,24 @@ class Vocabulary:
         raise ZooError(f"{origin}: unknown option '{name}'{did_you_mean(name, known)}")
 
 
-def _options_class(reference: str, role: str, part: str, source: str) -> type[Options]:
+def options_class(entry: Entry[PartSpec], role: str) -> type[Options]:
+    """Return the options dataclass of a part.
+
+    Arguments:
+        entry: The part, as the registry finds it.
+        role: What messages call it.
+
+    Raises:
+        ZooError: If it does not import, or is none.
+    """
+    reference = entry.item.options
     try:
         found = import_reference(reference)
         if not (isinstance(found, type) and issubclass(found, Options)):
             raise TypeError(f"{reference} is no Options dataclass")
         describe(found)
     except Exception as error:
-        raise ZooError(f"{role} '{part}' of {source} cannot be used: {one_line(error)}") from error
+        raise ZooError(f"{role} '{entry.name}' of {entry.source} cannot be used: {one_line(error)}") from error
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ABILITIES",
     "API",
+    "FITTED_PRIOR",
     "CompositionSpec",
     "DatasetSpec",
     "MetricSpec",
@@ -24,6 +25,9 @@ from zoo.errors import ZooError, one_line
 API = 1
 """The level of the plugin interface that this engine speaks."""
 
+FITTED_PRIOR = "fitted-prior"
+"""The kind of the parts that `zoo fit` fits to a trained model's codes; no role of a model."""
+
 
 ABILITIES = ("Model", "LatentModel", "Reconstructs", "Embeds", "DecodesLatents")
 """What a metric may need of a model, by the names of base classes in `zoo`."""
@@ -34,8 +38,8 @@ class PartSpec:
     """A part that models can be composed of.
 
     Arguments:
-        kind: What it is: `encoder`, `posterior`, `decoder`, `likelihood`, `prior`, `loss`, or a kind that
-            another composition declares.
+        kind: What it is: `encoder`, `posterior`, `decoder`, `likelihood`, `prior`, `loss`, `fitted-prior`,
+            or a kind that another composition declares.
         name: What users type, in kebab-case.
         summary: One sentence with a full stop.
         part: The class, as `"package.module:Name"`; built as `Name(options, site)`.

@@ -142,7 +142,8 @@ def _run(where: str) -> dict[str, Any]:
 
     run = find_run(where)
     scores = run.scores if run.weights.parent == run.path else {}
-    return {"run": str(run.path), "weights": str(run.weights), **run.metadata, "scores": scores}
+    documents = {"scores": scores, "priors": run.priors}
+    return {"run": str(run.path), "weights": str(run.weights), **run.metadata, **documents}
 
 
 def _print_run(document: dict[str, Any]) -> None:
@@ -160,3 +161,21 @@ def _print_run(document: dict[str, Any]) -> None:
     if scores:
         click.echo()
         print_table(("score", "value"), scores, right=(1,))
+    if document["priors"]:
+        click.echo()
+        _print_priors(document["priors"])
+
+
+def _print_priors(priors: Mapping[str, Any]) -> None:
+    rows = [
+        [
+            name,
+            number(facts["codes"]),
+            number(facts["log_likelihood"]["fitted"]),
+            number(facts["log_likelihood"]["declared"]),
+            _settings(facts["options"]),
+        ]
+        for name, facts in priors.items()
+    ]
+    headings = ("fitted prior", "codes", "held-out log-likelihood", "of the declared prior", "options")
+    print_table(headings, rows, right=(1, 2, 3))

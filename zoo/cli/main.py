@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": ("zoo.cli.explain:explain", "Explain what a model minimises, and what its numbers mean."),
     "plugins": ("zoo.cli.plugins:plugins", "List the plugins and their faults."),
     "train": ("zoo.cli.train:train", "Train a model."),
+    "fit": ("zoo.cli.fit:fit", "Fit a better prior to the codes of a run."),
     "evaluate": ("zoo.cli.use:evaluate", "Score a run on the test images."),
     "compare": ("zoo.cli.compare:compare", "Compare models or runs side by side."),
     "sample": ("zoo.cli.use:sample", "Draw images from a run."),

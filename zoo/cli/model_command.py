@@ -1,21 +1,22 @@
-"""Commands whose flags are those of the model among their arguments."""
+"""Commands whose flags are those of the model, or of the part, among their arguments."""
 
 from __future__ import annotations
 
-__all__ = ["ModelCommand", "TrainerCommand"]
+__all__ = ["FittedPriorCommand", "ModelCommand", "TrainerCommand"]
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from zoo.cli.flags import OptionFlag, model_flags, role_flags, training_flags
+from zoo.cli.flags import OptionFlag, field_flag, model_flags, role_flags, training_flags
 from zoo.cli.session import session
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError
 from zoo.options import describe
 from zoo.registry import Registry
-from zoo.settings import Layer, Vocabulary, config_layer, resolve, split_recipe
+from zoo.settings import Layer, Vocabulary, config_layer, options_class, resolve, split_recipe
+from zoo.specs import FITTED_PRIOR
 from zoo.training.options import TrainOptions
 
 
@@ -118,6 +119,35 @@ class ModelCommand(TrainerCommand):
             if split_recipe(registry, word)[0] in registry.models:
                 return word
         return words[0] if words else None
+
+
+class FittedPriorCommand(TrainerCommand):
+    """A command whose flags depend on the prior that `--prior` names."""
+
+    def flags(self, ctx: click.Context) -> list[OptionFlag]:
+        """Return the flags of the prior's options."""
+        flags: list[OptionFlag] = ctx.meta.get("zoo.flags", [])
+        return flags
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the prior, then parse with its flags."""
+        name = _value_of("--prior", args)
+        if name is not None:
+            try:
+                ctx.meta["zoo.flags"] = self._flags_of(session(ctx).registry, name)
+            except ZooError:
+                # While the shell completes a word, the others may not make sense yet.
+                if not ctx.resilient_parsing:
+                    raise
+        return super().parse_args(ctx, args)
+
+    def _flags_of(self, registry: Registry, name: str) -> list[OptionFlag]:
+        entry = registry.part(FITTED_PRIOR, name)
+        fields = describe(options_class(entry, FITTED_PRIOR))
+        return [
+            field_flag(field, field.name, f"Options of {entry.name}", [f"--{field.flag}"], field.default)
+            for field in fields
+        ]
 
 
 def _roles_among(registry: Registry, name: str, args: list[str]) -> dict[str, str]:

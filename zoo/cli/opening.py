@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = [
     "DEVICE",
     "OUT",
+    "PRIOR",
     "RUN",
+    "complete_prior",
     "image_flags",
     "is_own",
     "open_images",
@@ -22,10 +24,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from zoo.cli.completion import complete_data, complete_run
+from zoo.cli.completion import complete_data, complete_run, names
 from zoo.cli.session import session
 from zoo.cli.terminal import say
 from zoo.errors import ZooError, did_you_mean
+from zoo.specs import FITTED_PRIOR
 
 if TYPE_CHECKING:
     from zoo.data.images import ImageSet
@@ -38,6 +41,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 RUN = click.argument("run", metavar="RUN", shell_complete=complete_run)
 OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write, .png or .npz.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+
+complete_prior = names(lambda r: [(e.name, e.item.summary) for e in r.parts[FITTED_PRIOR].entries()])
+PRIOR = click.option(
+    "--prior",
+    metavar="NAME",
+    shell_complete=complete_prior,
+    help="Take a prior that 'zoo fit' fitted to the run, in the place of its own.",
+)
 
 _IMAGE_FLAGS = (
     click.option(
@@ -60,8 +71,18 @@ def image_flags(command: F) -> F:
     return command
 
 
-def open_run(ctx: click.Context, where: str) -> Run:
-    """Return the run that a word names, or say what the word is instead."""
+def open_run(ctx: click.Context, where: str, prior: str | None = None) -> Run:
+    """Return the run that a word names, with a fitted prior if one is named, or say what the word is instead."""
+    run = _find_run(ctx, where)
+    if prior is None:
+        return run
+    if not run.prior_file(prior).is_file():
+        # A name that nothing here has is told as such, before it is told how to fit it.
+        session(ctx).registry.part(FITTED_PRIOR, prior)
+    return run.with_prior(prior)
+
+
+def _find_run(ctx: click.Context, where: str) -> Run:
     from zoo.runs.folder import find_run
 
     try:

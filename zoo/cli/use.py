@@ -10,7 +10,18 @@ from typing import Any
 import click
 
 from zoo.cli.metric_command import METRIC, MetricCommand, metric_options
-from zoo.cli.opening import DEVICE, OUT, RUN, image_flags, open_model, open_run, read_options, save_arrays, target
+from zoo.cli.opening import (
+    DEVICE,
+    OUT,
+    PRIOR,
+    RUN,
+    image_flags,
+    open_model,
+    open_run,
+    read_options,
+    save_arrays,
+    target,
+)
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, number, print_json, print_table, say
 
@@ -18,6 +29,7 @@ from zoo.cli.terminal import JSON, number, print_json, print_table, say
 @click.command()
 @RUN
 @click.option("-n", "count", type=click.IntRange(1), default=64, show_default=True, help="How many images.")
+@PRIOR
 @click.option("--mean", type=float, help="Draw codes from a normal of this mean instead of the prior.")
 @click.option("--std", type=click.FloatRange(0, min_open=True), help="And of this standard deviation.")
 @click.option(
@@ -37,6 +49,7 @@ def sample(
     /,
     run: str,
     count: int,
+    prior: str | None,
     mean: float | None,
     std: float | None,
     temperature: float,
@@ -45,13 +58,13 @@ def sample(
     device: str,
     out: Path | None,
 ) -> None:
-    """Draw images from a run: from its prior, or from another normal."""
-    opened = open_run(ctx, run)
+    """Draw images from a run: from its prior, from one that was fitted to it, or from another normal."""
+    opened = open_run(ctx, run, prior)
     path = target(opened, out, "samples")
     import torch
 
     from zoo.figures.images import save_grid
-    from zoo.interfaces import SampleOptions
+    from zoo.interfaces import SampleOptions, TakesPrior
     from zoo.training.randomness import isolated
 
     model = open_model(ctx, opened, device)
@@ -62,11 +75,17 @@ def sample(
     else:
         save_grid(images, path)
     click.echo(str(path))
+    declared = prior is None and mean is None and std is None
+    if declared and isinstance(model, TakesPrior) and model.points:
+        word = next(iter(opened.priors), None)
+        how = f"zoo sample {run} --prior {word}" if word else f"zoo fit {run} --prior gmm"
+        say(f"its codes are points; a prior fitted to them may draw better: '{how}'")
 
 
 @click.command(cls=MetricCommand)
 @RUN
 @METRIC
+@PRIOR
 @image_flags
 @click.option("--seed", type=click.IntRange(0), help="Seed of the posterior samples.  [default: the run's own]")
 @DEVICE
@@ -77,17 +96,18 @@ def evaluate(
     /,
     run: str,
     metric: tuple[str, ...],
+    prior: str | None,
     seed: int | None,
     device: str,
     as_json: bool,
     **reading: Any,
 ) -> None:
-    """Score a run on the test images, and write the scores into it.
+    """Score a run on the test images, and write the scores into it; with a fitted prior, show them only.
 
     Plugins bring more metrics, such as iwae-bound; an option of one is set by its name, as in --iwae-bound.k 5000.
     """
     wanted = metric_options(ctx, metric)
-    opened = open_run(ctx, run)
+    opened = open_run(ctx, run, prior)
     reading = {key: value for key, value in reading.items() if not key.startswith("option_")}
     facts, data, options = opened.metadata, reading["data"], read_options(reading)
     from zoo.evaluation.runs import evaluate_run
@@ -97,7 +117,8 @@ def evaluate(
     chosen = facts["training"]["seed"] if seed is None else seed
     scores = evaluate_run(registry, opened, data, device, chosen, options, wanted)
     if as_json:
-        print_json({"run": str(opened.path), "data": data or facts["data"]["name"], "scores": scores})
+        with_prior = {"prior": prior} if prior is not None else {}
+        print_json({"run": str(opened.path), **with_prior, "data": data or facts["data"]["name"], "scores": scores})
         return
     rows = [[name, number(scores[name]), LABELS[name]] for name in LABELS]
     for name in wanted:

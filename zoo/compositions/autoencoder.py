@@ -34,6 +34,7 @@ from zoo.interfaces import (
     SampleOptions,
     Site,
     Step,
+    TakesPrior,
     Terms,
 )
 
@@ -85,7 +86,7 @@ class HeadedDecoder(Decoder):
 
 
 @final
-class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents, Conditional):
+class Autoencoder(Model, TakesPrior, Reconstructs, Embeds, DecodesLatents, Conditional):
     """Encoder, decoder, prior and loss, composed; a plain autoencoder has a Delta posterior.
 
     Arguments:
@@ -112,15 +113,18 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents, Cond
         )
         self.prior = site.part("prior", Prior)
         self.objective = site.part("loss", Loss)
-        self._check_support(head)
+        self._prior_site = Site(site.shape, site.train_size, {role: parts[role] for role in ("encoder", "posterior")})
+        self._check_support()
 
-    def _check_support(self, head: Posterior) -> None:
+    def _check_support(self) -> None:
         training = self.training
         self.eval()
         with torch.no_grad():
-            c = torch.zeros(1, self.condition.size) if self.condition is not None else None
-            q, p = self.encode(torch.zeros(1, *self.shape), c), self.prior_distribution(c)
+            blank = next(self.parameters()).new_zeros(1, *self.shape)
+            c = blank.new_zeros(1, self.condition.size) if self.condition is not None else None
+            q, p = self.encode(blank, c), self.prior_distribution(c)
         self.train(training)
+        self.points = not q.has_density
         if not fits(q, p):
             raise ZooError(
                 f"a posterior on {_WORDS[q.support]} does not fit a prior on {_WORDS[p.support]}, which has no density "
@@ -150,6 +154,14 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents, Cond
     def prior_distribution(self, c: Tensor | None = None) -> Distribution:
         p: Distribution = self.prior(c)
         return p
+
+    @property
+    def prior_site(self) -> Site:
+        return self._prior_site
+
+    def take_prior(self, prior: Prior) -> None:
+        self.prior = prior
+        self._check_support()
 
     def rate_weight(self, step: Step) -> Tensor | float | None:
         return self.objective.rate_weight(step)

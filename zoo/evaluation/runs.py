@@ -72,7 +72,7 @@ def evaluate_run(
 
     Arguments:
         registry: Where parts and data sets are found.
-        run: The run.
+        run: The run; one with a fitted prior is scored with that, and its scores are not written.
         data: Another data set of the same shape.
         device: Where to compute.
         seed: Seed of the posterior samples.
@@ -93,7 +93,7 @@ def evaluate_run(
     scores["parameters"] = outcome["parameters"]
     scores["images_per_second"] = round(outcome["images_per_second"], 1)
     scores["seconds"] = round(outcome["seconds"], 1)
-    own = not reading and data in (None, run.metadata["data"]["name"])
+    own = run.prior is None and not reading and data in (None, run.metadata["data"]["name"])
     if own and run.weights.parent == run.path and seed == run.metadata["training"]["seed"]:
         run.write_scores(scores)
     return scores

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, one_line
 from zoo.runs.files import write_text
+from zoo.runs.forms import FACTS, PRIOR
 from zoo.runs.header import read_facts
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 SCORES = "scores.json"
+PRIORS = "priors"
 
 
 class Run:
@@ -32,6 +34,7 @@ class Run:
     Arguments:
         path: Its folder.
         weights: The weights file, if it is not the folder's own.
+        prior: The fitted prior that its model has in the place of the declared one, if any; see `with_prior`.
 
     Example:
         >>> import zoo
@@ -40,9 +43,10 @@ class Run:
         torch.Size([4, 1, 28, 28])
     """
 
-    def __init__(self, path: Path, weights: Path | None = None) -> None:
+    def __init__(self, path: Path, weights: Path | None = None, prior: str | None = None) -> None:
         self.path = path
         self.weights = weights or path / WEIGHTS
+        self.prior = prior
 
     @property
     def name(self) -> str:
@@ -69,7 +73,7 @@ class Run:
         if not self.weights.is_file():
             hint = f"zoo train --resume {self.path}" if (self.path / "checkpoint").is_dir() else "zoo runs"
             raise ZooError(f"run {self.path} has no {WEIGHTS} yet; see '{hint}'")
-        return read_facts(self.weights, FORMAT)
+        return read_facts(self.weights, FORMAT, FACTS)
 
     @cached_property
     def model(self) -> Model:
@@ -77,6 +81,32 @@ class Run:
         from zoo.runs.loading import load_model
 
         return load_model(self)
+
+    @property
+    def priors(self) -> dict[str, dict[str, Any]]:
+        """What each prior that `zoo fit` fitted to this run says of itself, by name.
+
+        Raises:
+            ZooError: If one of the files is damaged.
+        """
+        found = sorted((self.path / PRIORS).glob("*.safetensors"))
+        return {path.stem: read_facts(path, FORMAT, PRIOR) for path in found}
+
+    def prior_file(self, name: str) -> Path:
+        """Return where a fitted prior of that name is kept."""
+        return self.path / PRIORS / f"{name}.safetensors"
+
+    def with_prior(self, name: str) -> Run:
+        """Return the run with a fitted prior in the place of the declared one: for samples, rate and elbo.
+
+        Raises:
+            ZooError: If none of that name was fitted.
+        """
+        if not self.prior_file(name).is_file():
+            fitted = f" (it has {', '.join(self.priors)})" if self.priors else ""
+            fit = f"fit it with 'zoo fit {self.path} --prior {name}'"
+            raise ZooError(f"{self.path} has no fitted prior '{name}' yet{fitted}; {fit}")
+        return Run(self.path, self.weights, name)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FACTS", "TABLES", "misfit"]
+__all__ = ["FACTS", "PRIOR", "TABLES", "misfit"]
 
 from typing import Any
 
@@ -26,6 +26,20 @@ FACTS: dict[Any, Any] = {
     "versions": {str: str},
 }
 """What the header of a run's weights holds, at the least."""
+
+PRIOR: dict[Any, Any] = {
+    "prior": str,
+    "options": {str: object},
+    "provider": {"distribution": str, "version": str, "plugin": str},
+    "seed": int,
+    "codes": int,
+    "held_out": int,
+    "log_likelihood": dict.fromkeys(("fitted", "declared"), (*_NUMBER, type(None))),
+    "data": str,
+    "weights": str,
+    "versions": {str: str},
+}
+"""What the header of a fitted prior holds, at the least."""
 
 TABLES: dict[Any, Any] = {
     "model": str,

@@ -6,11 +6,12 @@ __all__ = ["KEY", "read_facts", "read_header"]
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.runs.forms import FACTS, misfit
+from zoo.runs.forms import misfit
 
 KEY = "zoo"
 """The metadata key that holds what the zoo knows of a file, as JSON."""
@@ -18,12 +19,13 @@ KEY = "zoo"
 _LARGEST = 100_000_000
 
 
-def read_facts(path: Path, form: int) -> dict[str, Any]:
-    """Return what a run's weights say of themselves, checked, so that it can be relied on.
+def read_facts(path: Path, form: int, wanted: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what a file of a run says of itself, checked, so that it can be relied on.
 
     Arguments:
-        path: The weights file.
+        path: The file.
         form: The format that is wanted.
+        wanted: What it must hold, at the least; see `misfit`.
 
     Raises:
         ZooError: If the file is missing, truncated, foreign, damaged, or of another format.
@@ -31,7 +33,7 @@ def read_facts(path: Path, form: int) -> dict[str, Any]:
     found = read_header(path)
     if found.get("format") != form:
         raise ZooError(f"{path} has format {found.get('format')}; this zoo reads {form}: upgrade it")
-    wrong = misfit(found, FACTS)
+    wrong = misfit(found, wanted)
     if wrong is not None:
         raise _damaged(path, f": '{wrong}' is missing or makes no sense")
     return found

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-__all__ = ["find_data", "find_parts", "load_model", "metadata_of", "place", "save_model"]
+__all__ = [
+    "find_data",
+    "find_parts",
+    "load_model",
+    "metadata_of",
+    "place",
+    "save_model",
+    "save_prior",
+]
 
+import hashlib
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import zoo
-from zoo.assembly import build_model, providers
+from zoo.assembly import build_fitted_prior, build_model, providers
 from zoo.catalogue import Catalogue
 from zoo.errors import ZooError
-from zoo.interfaces import Model, Site, Step
+from zoo.interfaces import FittedPrior, Model, Site, Step, TakesPrior
 from zoo.options import Options
 from zoo.registry import Registry, load_registry
 from zoo.runs.folder import FORMAT, Run
+from zoo.runs.forms import PRIOR
+from zoo.runs.header import read_facts
 from zoo.runs.weights import read_tensors, write_tensors
-from zoo.settings import Settings, Vocabulary
+from zoo.settings import Settings, Vocabulary, options_class
+from zoo.specs import FITTED_PRIOR
 from zoo.training.randomness import isolated
 
 
@@ -35,10 +48,10 @@ def save_model(path: Path, model: Model, metadata: Mapping[str, Any]) -> None:
 
 
 def load_model(run: Run, registry: Registry | None = None) -> Model:
-    """Rebuild a run's model from its file.
+    """Rebuild a run's model from its file, with its fitted prior if the run names one.
 
     Raises:
-        ZooError: If a plugin that it needs is not installed, or its tensors do not fit.
+        ZooError: If a plugin that it needs is not installed, its tensors do not fit, or the prior was fitted to others.
     """
     registry = registry or load_registry()
     facts = run.metadata
@@ -55,7 +68,47 @@ def load_model(run: Run, registry: Registry | None = None) -> Model:
         place(model, "cpu").load_state_dict(tensors)
     except RuntimeError:
         raise ZooError(f"{run.weights} does not fit the model it names; was a plugin changed since?") from None
+    if run.prior is not None:
+        _put_prior(run, run.prior, model, registry)
     return model.eval()
+
+
+def _put_prior(run: Run, name: str, model: Model, registry: Registry) -> None:
+    path = run.prior_file(name)
+    facts = read_facts(path, FORMAT, PRIOR)
+    if facts["weights"] != digest(run):
+        again = f"zoo fit {run.path} --prior {name}"
+        raise ZooError(f"{path} was fitted before the run was trained to what it is; fit it again with '{again}'")
+    made_by = {FITTED_PRIOR: facts["provider"]}
+    part = _find(registry, registry.parts.get(FITTED_PRIOR), str(path), FITTED_PRIOR, facts["prior"], made_by)
+    options = options_class(registry.part(FITTED_PRIOR, part), FITTED_PRIOR).from_dict(facts["options"])
+    if not isinstance(model, TakesPrior):
+        raise ZooError(f"{run.path} takes no other prior: a {run.metadata['model']} has no codes")
+    with isolated(0):
+        prior = build_fitted_prior(registry, part, options, replace(model.prior_site, train_size=facts["codes"]))
+    tensors, _ = read_tensors(path)
+    try:
+        prior.load_state_dict(tensors)
+    except RuntimeError:
+        raise ZooError(f"{path} does not fit the prior it names; was a plugin changed since?") from None
+    model.take_prior(prior)
+
+
+def save_prior(run: Run, name: str, prior: FittedPrior, facts: Mapping[str, Any]) -> None:
+    """Write a fitted prior and what is known of it into a run, in one step; an earlier one of the name is replaced."""
+    path = run.prior_file(name)
+    path.parent.mkdir(exist_ok=True)
+    write_tensors(path, prior.state_dict(), {"format": FORMAT, **facts, "weights": digest(run), "versions": versions()})
+
+
+def digest(run: Run) -> str:
+    """Return the SHA-256 of a run's weights file: a prior is of use with the weights alone that gave its codes."""
+    return hashlib.sha256(run.weights.read_bytes()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a file names, for those who find it."""
+    return {"zoo": zoo.__version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 def find_parts(
@@ -145,7 +198,7 @@ def metadata_of(
         "training": tables["training"],
         "outcome": dict(outcome),
         "step": {"count": float(step.count), "epoch": float(step.epoch), "fraction": float(step.fraction)},
-        "versions": {"zoo": zoo.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": versions(),
     }
 
 
