@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, load, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
+    from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
         Decoder,
@@ -46,6 +47,7 @@ _LAZY = {
     **dict.fromkeys(("build", "compare", "evaluate", "load", "train"), "zoo.api"),
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
+    **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
         (
@@ -76,6 +78,7 @@ _LAZY = {
 
 __all__ = [
     "Batch",
+    "Chart",
     "CompositionSpec",
     "DataOptions",
     "DatasetSpec",
@@ -84,6 +87,7 @@ __all__ = [
     "Diverged",
     "Embeds",
     "Encoder",
+    "Geometry",
     "ImageSet",
     "LatentModel",
     "Likelihood",

@@ -42,6 +42,7 @@ from torch import Tensor, nn
 
 from zoo.distributions import Distribution
 from zoo.errors import ZooError
+from zoo.geometry import Geometry
 from zoo.options import Scheduled
 from zoo.schedules import Schedule
 
@@ -245,9 +246,11 @@ class Posterior(Part):
 
     Attributes:
         latent_shape: The shape of one latent.
+        geometry: How latents lie: flat, unless a head says otherwise.
     """
 
     latent_shape: tuple[int, ...]
+    geometry: Geometry = Geometry()
 
     @property
     def latent_size(self) -> int:
@@ -333,7 +336,13 @@ class Reconstructs(ABC):
 
 
 class Embeds(ABC):
-    """The ability to give an image a code."""
+    """The ability to give an image a code.
+
+    Attributes:
+        latent_geometry: How codes lie, for maps of them and ways between them.
+    """
+
+    latent_geometry: Geometry = Geometry()
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def _chosen(images: ImageSet, split: str) -> ImageSet:
 def interpolate(
     ctx: click.Context, /, run: str, start: int, end: int, steps: int, out: Path | None, **reading: Any
 ) -> None:
-    """Go from one test image to another on a straight line through the latent space."""
+    """Go from one test image to another on the shortest way through the latent space."""
     opened = open_run(ctx, run)
     path = target(opened, out, "interpolation")
     import torch
@@ -96,8 +96,8 @@ def interpolate(
     with torch.no_grad():
         x = images.read(images.test.x[torch.tensor([start, end])])
         codes = model.embed(x)
-        share = torch.linspace(0, 1, steps).reshape(-1, *[1] * (codes.ndim - 1))
-        between = model.decode_mean(codes[0] + share * (codes[1] - codes[0]))
+        way = model.latent_geometry.between(codes[0], codes[1], torch.linspace(0, 1, steps))
+        between = model.decode_mean(way)
     if path.suffix == ".npz":
         save_arrays(path, {"images": between.numpy()})
     else:

@@ -88,6 +88,7 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         site = Site(site.shape, site.train_size, parts)
         head = site.part("posterior", Posterior)
         self.latent_shape = head.latent_shape
+        self.latent_geometry = head.geometry
         self.shape = site.shape
         self.encoder = HeadedEncoder(site.part("encoder", Network), head)
         self.decoder = HeadedDecoder(
@@ -150,7 +151,10 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
             like = p.point
             loc = torch.full_like(like, 0.0 if options.mean is None else options.mean)
             scale = torch.full_like(like, 1.0 if options.std is None else options.std)
-            p = Normal(loc, scale, len(self.latent_shape))
+            normal = Normal(loc, scale, len(self.latent_shape))
+            if not fits(normal, p):
+                raise ZooError(f"codes of this model lie on {_WORDS[p.support]}, which a normal misses; leave mean and std out")
+            p = normal
         if options.temperature == 1.0:
             return p
         tempered = p.tempered(options.temperature)
@@ -176,4 +180,5 @@ _WORDS = {
     "positive": "positive numbers",
     "unit-interval": "the unit interval",
     "binary": "zero and one",
+    "sphere": "the unit sphere",
 }

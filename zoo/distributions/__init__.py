@@ -1,6 +1,6 @@
 """Distributions of latents and pixels: small classes that follow the `torch.distributions` protocol."""
 
-from zoo.distributions.base import Distribution, Factorised, fits, kl, kl_per_unit, sum_event
+from zoo.distributions.base import Distribution, Factorised, Support, fits, kl, kl_per_unit, sum_event
 from zoo.distributions.mixture import Mixture
 from zoo.distributions.normal import Delta, Laplace, Normal
 from zoo.distributions.pixels import Bernoulli, ContinuousBernoulli, OptimalNormal, SquaredError
@@ -19,6 +19,7 @@ __all__ = [
     "Normal",
     "OptimalNormal",
     "SquaredError",
+    "Support",
     "fits",
     "kl",
     "kl_per_unit",

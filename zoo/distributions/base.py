@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Distribution", "Factorised", "kl", "kl_per_unit", "sum_event"]
+__all__ = ["Distribution", "Factorised", "Support", "fits", "kl", "kl_per_unit", "sum_event"]
 
 import math
 from abc import ABC, abstractmethod
@@ -12,13 +12,15 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 from torch import Tensor
 
-Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary"]
+Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary", "sphere"]
 
 _WITHIN: dict[Support, tuple[Support, ...]] = {
     "real": ("real",),
     "positive": ("positive", "real"),
     "unit-interval": ("unit-interval", "positive", "real"),
     "binary": ("binary",),
+    # A density by area is none by volume: a sphere fits nothing that surrounds it.
+    "sphere": ("sphere",),
 }
 
 
@@ -111,6 +113,14 @@ class Distribution(ABC):
         """
         return None
 
+    def kl_by_group(self, other: Distribution, z: Tensor) -> Tensor | None:
+        """Return KL(self || other) of groups of units, `(*batch, groups)`, where it is known by group, else nothing.
+
+        A sphere is one group. In a hierarchy a group's KL is that of its conditionals, given the other groups of a
+        sample z of this distribution; its mean over samples is then the whole KL.
+        """
+        return None
+
     def with_variance(self, variance: Tensor | float) -> Distribution | None:
         """Return the normalised distribution that this one stands for at an error variance, if any.
 
@@ -192,7 +202,7 @@ def kl_per_unit(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
 
 
 def kl(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None) -> Tensor:
-    """Return KL(q || p) in nats, `(*batch)`: the closed form where one is known, else log q(z) - log p(z).
+    """Return KL(q || p) in nats, `(*batch)`: in closed form where one is known, else log q(z) - log p(z).
 
     Arguments:
         q: A posterior, batch `(B,)`.
@@ -209,6 +219,9 @@ def kl(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None)
         >>> kl(q, p, q.rsample())
         tensor([1.5000])
     """
+    groups = q.kl_by_group(p, z)
+    if groups is not None:
+        return groups.sum(-1)
     if log_q is not None:
         return log_q - p.log_prob(z)
     units = kl_per_unit(q, p, z)

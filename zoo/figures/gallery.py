@@ -15,8 +15,9 @@ from zoo.data.images import Split
 from zoo.figures.curves import save_curves
 from zoo.figures.images import save_grid, save_pairs, save_rows
 from zoo.figures.latent import save_latent
-from zoo.figures.latent_grid import grid_points, save_latent_grid, traversal_points
+from zoo.figures.latent_grid import chart_points, grid_points, save_latent_grid, traversal_points
 from zoo.figures.projection import Method
+from zoo.geometry import Geometry
 from zoo.interfaces import Batch, DecodesLatents, Embeds, Model, Reconstructs
 from zoo.training.randomness import isolated
 
@@ -56,7 +57,7 @@ def draw_gallery(
     if isinstance(model, Embeds):
         draw_latent(folder / "latent.png", model, batches, title)
     if isinstance(model, Embeds) and isinstance(model, DecodesLatents):
-        _draw_decoded(folder, model, codes(model, batches), scores, title)
+        _draw_decoded(folder, model, model.latent_geometry, codes(model, batches), scores, title)
 
 
 def codes(model: Embeds, batches: Sequence[Batch]) -> Tensor:
@@ -75,20 +76,25 @@ def draw_latent(path: Path, model: Embeds, batches: Sequence[Batch], title: str,
     if labels is not None and labels.ndim > 1:
         labels = None
     z = codes(model, batches)
+    chart = model.latent_geometry.chart(z.shape[1]) if method == "pca" else None
+    z, axes = (z, None) if chart is None else (chart.places(z), chart.axes)
     heading = f"{title}: latent space"
-    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label", title=heading)
+    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label", title=heading, axes=axes)
 
 
-def _draw_decoded(folder: Path, model: DecodesLatents, z: Tensor, scores: Mapping[str, Any], title: str) -> None:
+def _draw_decoded(
+    folder: Path, model: DecodesLatents, geometry: Geometry, z: Tensor, scores: Mapping[str, Any], title: str
+) -> None:
     device = next(cast(Model, model).parameters()).device
     shape = model.latent_shape
 
     def decode(points: Tensor) -> Tensor:
-        return model.decode_mean(points.to(device).reshape(-1, *shape)).cpu()
+        return model.decode_mean(geometry.nearest(points).to(device).reshape(-1, *shape)).cpu()
 
     side = SIDE if z.shape[1] > 1 else 8
-    axes = ("PC 1", "PC 2") if z.shape[1] > 2 else ("z1", "z2") if z.shape[1] == 2 else None
-    grid = decode(grid_points(z, side))
+    chart = geometry.chart(z.shape[1])
+    axes = chart.axes if chart else ("PC 1", "PC 2") if z.shape[1] > 2 else ("z1", "z2") if z.shape[1] == 2 else None
+    grid = decode(chart_points(chart, side) if chart else grid_points(z, side))
     save_latent_grid(grid, folder / "latent-grid.png", side, f"{title}: decoded grid of codes", axes)
     rows = _traversals(z, scores.get("kl_per_unit"))
     images = [(label, decode(points)) for label, points in rows]
