@@ -152,8 +152,10 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
             loc = torch.full_like(like, 0.0 if options.mean is None else options.mean)
             scale = torch.full_like(like, 1.0 if options.std is None else options.std)
             normal = Normal(loc, scale, len(self.latent_shape))
-            if not fits(normal, p):
-                raise ZooError(f"codes of this model lie on {_WORDS[p.support]}, which a normal misses; leave mean and std out")
+            if not fits(p, normal):
+                raise ZooError(
+                    f"codes of this model lie on {_WORDS[p.support]}, off which a normal draws; leave mean and std out"
+                )
             p = normal
         if options.temperature == 1.0:
             return p
