@@ -302,7 +302,8 @@ def test_a_run_repeats_to_the_bit_and_draws_its_maps(zoo_here: Callable[..., Don
     zoo_here(*words, "--out", "runs/a")
     zoo_here(*words, "--out", "runs/b")
     folder = tmp_path / "runs"
-    assert (folder / "a/model.safetensors").read_bytes() == (folder / "b/model.safetensors").read_bytes()
+    first, second = (zoo.load(folder / name).model.state_dict() for name in ("a", "b"))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
     assert (folder / "a/figures/latent-grid.png").exists()
     zoo_here("interpolate", "runs/a")
     refused = zoo_here("sample", "runs/a", "--std", "2", code=2)

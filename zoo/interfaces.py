@@ -257,6 +257,20 @@ class Posterior(Part):
         """The number of values in one latent."""
         return math.prod(self.latent_shape)
 
+    @property
+    def decoder_shape(self) -> tuple[int, ...]:
+        """The shape of what the decoder reads of one latent: all of it, unless a head says otherwise."""
+        return self.latent_shape
+
+    @property
+    def decoder_size(self) -> int:
+        """The number of values that the decoder reads."""
+        return math.prod(self.decoder_shape)
+
+    def decoder_input(self, z: Tensor) -> Tensor:
+        """Return what the decoder reads of latents `(*S, *latent)`, `(*S, *decoder_shape)`."""
+        return z
+
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution:
         """Return q(z|x) for the backbone's `(B, *features)`."""

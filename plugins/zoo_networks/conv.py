@@ -38,7 +38,7 @@ class ConvEncoder(Network):
 
 @final
 class ConvDecoder(Network):
-    """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)`: the encoder's mirror image.
+    """What is read of a latent, `(N, *read)`, to values `(N, K * C, H, W)`: the encoder's mirror image.
 
     Fully connected layers, then transposed convolutions, each but the last followed by norm and activation.
     Sizes are those of the encoder backwards, so that any height and width comes out exactly.
@@ -52,7 +52,7 @@ class ConvDecoder(Network):
         sizes = _sizes(options, (h, w))[::-1]
         rows, columns = sizes[0]
         first = (options.channels[-1], rows, columns)
-        latent = site.part("posterior", Posterior).latent_size
+        latent = site.part("posterior", Posterior).decoder_size
         dense = dense_stack([latent, *options.hidden[::-1]], options.activation, options.norm)
         last = options.hidden[0] if options.hidden else latent
         dense.append(nn.Linear(last, math.prod(first), bias=options.norm == "none"))

@@ -31,12 +31,12 @@ class MlpEncoder(Network):
 
 @final
 class MlpDecoder(Network):
-    """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)` through hidden layers."""
+    """What is read of a latent, `(N, *read)`, to values `(N, K * C, H, W)` through hidden layers."""
 
     def __init__(self, options: MlpOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = _image_values(site)
-        sizes = [site.part("posterior", Posterior).latent_size, *options.hidden]
+        sizes = [site.part("posterior", Posterior).decoder_size, *options.hidden]
         last = nn.Linear(sizes[-1], math.prod(self.out_shape))
         self.layers = nn.Sequential(nn.Flatten(), *dense_stack(sizes, options.activation), last)
 
@@ -71,14 +71,14 @@ class LinearEncoder(Network):
 
 @final
 class LinearDecoder(Network):
-    """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)` by one linear layer."""
+    """What is read of a latent, `(N, *read)`, to values `(N, K * C, H, W)` by one linear layer."""
 
     centre: Tensor
 
     def __init__(self, options: LinearDecoderOptions, site: Site) -> None:
         super().__init__()
         self.out_shape = _image_values(site)
-        self.layer = nn.Linear(site.part("posterior", Posterior).latent_size, math.prod(self.out_shape))
+        self.layer = nn.Linear(site.part("posterior", Posterior).decoder_size, math.prod(self.out_shape))
         if options.start_std is not None:
             nn.init.normal_(self.layer.weight, std=options.start_std)
         self.centred = options.centre

@@ -104,7 +104,7 @@ class VonMisesFisher(Distribution):
 
     def rsample(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw an angle to the mean direction, and a direction to go in, uniform among those orthogonal to it."""
-        angle = draw_angle(self.concentration.expand(*shape, *self.batch_shape), self._d).unsqueeze(-1)
+        angle = draw_angle(self.concentration.expand((*shape, *self.batch_shape)), self._d).unsqueeze(-1)
         noise = torch.randn((*shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
         across = F.normalize(noise - (noise * self.loc).sum(-1, keepdim=True) * self.loc, dim=-1)
         return torch.cos(angle) * self.loc + torch.sin(angle) * across

@@ -82,5 +82,6 @@ def evaluate(ctx: click.Context, /, run: str, seed: int | None, device: str, as_
         return
     rows = [[name, number(scores[name]), LABELS[name]] for name in LABELS]
     print_table(("score", "value", "meaning"), rows, right=(1,))
-    if scores["kl_per_unit"]:
-        click.echo("kl_per_unit " + " ".join(number(value) for value in scores["kl_per_unit"]))
+    for name in ("kl_per_unit", "rate_per_group"):
+        if scores[name]:
+            click.echo(f"{name} " + " ".join(number(value) for value in scores[name]))

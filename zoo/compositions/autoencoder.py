@@ -53,18 +53,22 @@ class HeadedEncoder(Encoder):
 class HeadedDecoder(Decoder):
     """A backbone under a head that names the likelihood's family.
 
-    Leading sample dimensions are its business alone: the backbone sees `(N, *latent)`.
+    Leading sample dimensions are its business alone: the backbone sees `(N, *decoder_shape)`, which is what the
+    posterior lets it read of a latent.
     """
 
-    def __init__(self, network: Network, head: Likelihood, latent_shape: tuple[int, ...]) -> None:
+    def __init__(self, network: Network, head: Likelihood, posterior: Posterior) -> None:
         super().__init__()
         self.network = network
         self.head = head
-        self.latent_shape = latent_shape
+        # The encoder owns it.
+        self._posterior = (posterior,)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
-        batch = z.shape[: z.ndim - len(self.latent_shape)]
-        values = self.network(z.reshape(-1, *self.latent_shape))
+        (posterior,) = self._posterior
+        read = posterior.decoder_input(z)
+        batch = z.shape[: z.ndim - len(posterior.latent_shape)]
+        values = self.network(read.reshape(-1, *posterior.decoder_shape))
         if len(batch) != 1:
             values = values.reshape(*batch, *values.shape[1:])
         p: Distribution = self.head(values)
@@ -91,9 +95,7 @@ class Autoencoder(Model, LatentModel, Reconstructs, Embeds, DecodesLatents):
         self.latent_geometry = head.geometry
         self.shape = site.shape
         self.encoder = HeadedEncoder(site.part("encoder", Network), head)
-        self.decoder = HeadedDecoder(
-            site.part("decoder", Network), site.part("likelihood", Likelihood), self.latent_shape
-        )
+        self.decoder = HeadedDecoder(site.part("decoder", Network), site.part("likelihood", Likelihood), head)
         self.prior = site.part("prior", Prior)
         self.objective = site.part("loss", Loss)
         self._check_support(head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Distribution", "Factorised", "Support", "fits", "kl", "kl_per_unit", "sum_event"]
+__all__ = ["Distribution", "Factorised", "Support", "fits", "kl", "kl_per_group", "kl_per_unit", "sum_event"]
 
 import math
 from abc import ABC, abstractmethod
@@ -219,15 +219,19 @@ def kl(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None)
         >>> kl(q, p, q.rsample())
         tensor([1.5000])
     """
+    return kl_per_group(q, p, z, log_q).sum(-1)
+
+
+def kl_per_group(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None) -> Tensor:
+    """Return KL(q || p) of each group of units, `(*batch, groups)`: one group, unless q has more; arguments as `kl`."""
     groups = q.kl_by_group(p, z)
     if groups is not None:
-        return groups.sum(-1)
+        return groups
     if log_q is not None:
-        return log_q - p.log_prob(z)
+        return (log_q - p.log_prob(z)).unsqueeze(-1)
     units = kl_per_unit(q, p, z)
-    if units is None:
-        return q.log_prob(z) - p.log_prob(z)
-    return sum_event(units, len(q.event_shape))
+    whole = q.log_prob(z) - p.log_prob(z) if units is None else sum_event(units, len(q.event_shape))
+    return whole.unsqueeze(-1)
 
 
 def _closed_form(q: Distribution, p: Distribution) -> Tensor | None:

@@ -8,6 +8,7 @@ objective     what is minimised, schedules at their present value, in nats per i
 elbo          -(distortion + rate) of the normalised model, in nats per image
 active_units  latents whose posterior mean varies over the data by more than 0.01
 kl_per_unit   the rate of each latent, in nats
+rate_per_group the rate of each group of latents, in nats, where there are several
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from zoo.distributions import Distribution, kl, kl_per_unit
+from zoo.distributions import Distribution, kl_per_group, kl_per_unit
 from zoo.interfaces import Batch, Embeds, LatentModel, Model, Reconstructs, Step
 from zoo.training.randomness import isolated
 
@@ -99,8 +100,11 @@ def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> No
     sums.add("distortion", distortion)
     if not q.has_density:
         return
-    rate = kl(q, prior, z, log_q)
+    rates = kl_per_group(q, prior, z, log_q)
+    rate = rates.sum(-1)
     sums.add("rate", rate)
+    if rates.shape[-1] > 1:
+        sums.add("rate_per_group", rates)
     units = kl_per_unit(q, prior, z) if log_q is None else None
     if units is not None:
         sums.add("kl_per_unit", units.flatten(1))
@@ -125,8 +129,9 @@ def _finish(sums: _Sums) -> Scores:
         mean = sums.mean(name)
         scores[name] = None if mean is None else float(mean)
     scores["active_units"] = _active_units(sums)
-    units = sums.mean("kl_per_unit")
-    scores["kl_per_unit"] = None if units is None else [float(value) for value in units]
+    for name in ("kl_per_unit", "rate_per_group"):
+        several = sums.mean(name)
+        scores[name] = None if several is None else [float(value) for value in several]
     return scores
 
 

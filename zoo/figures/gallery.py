@@ -98,7 +98,9 @@ def _draw_decoded(
     save_latent_grid(grid, folder / "latent-grid.png", side, f"{title}: decoded grid of codes", axes)
     rows = _traversals(z, scores.get("kl_per_unit"))
     images = [(label, decode(points)) for label, points in rows]
-    save_rows(images, folder / "traversals.png", f"{title}: one latent at a time, two spreads to each side")
+    # A unit that the decoder does not read has nothing to show.
+    seen = [(label, row) for label, row in images if not torch.equal(row[0], row[-1])]
+    save_rows(seen or images, folder / "traversals.png", f"{title}: one latent at a time, two spreads to each side")
 
 
 def _traversals(z: Tensor, rates: Sequence[float] | None) -> list[tuple[str, Tensor]]:
