@@ -110,7 +110,7 @@ class Chain(Distribution):
 
     def split(self, z: Tensor) -> list[Tensor]:
         """Return the groups of codes `(*S, d)`, z_1 first."""
-        return list(z.split(self.sizes, dim=-1))
+        return list(torch.split(z, list(self.sizes), dim=-1))
 
     def conditionals(self, z: Tensor) -> list[Normal]:
         """Return the normal over each group given those of codes `(*S, d)` drawn before it, z_1 first."""

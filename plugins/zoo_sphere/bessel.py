@@ -109,8 +109,8 @@ def _series(p: Tensor, order: float, slope: bool = False) -> Tensor:
     if slope:
         total = [power * coefficient for power, coefficient in enumerate(total)][1:]
     value = torch.zeros_like(p)
-    for coefficient in reversed(total):
-        value = value * p + coefficient
+    for factor in reversed(total):
+        value = value * p + factor
     return value
 
 
@@ -139,12 +139,12 @@ class _Known(torch.autograd.Function):
         return value.to(kappa)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch's
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (slope,) = ctx.saved_tensors
         return grad * slope, None
 
 
 def _evaluate(kappa: Tensor, curve: Curve) -> Tensor:
-    value: Tensor = _Known.apply(kappa, curve)  # type: ignore[no-untyped-call]  # torch's
+    value: Tensor = _Known.apply(kappa, curve)
     return value

@@ -30,7 +30,7 @@ def draw_angle(kappa: Tensor, d: int) -> Tensor:
     """
     with torch.no_grad():
         angle = _rejection(wide(kappa).flatten(), d).reshape(kappa.shape)
-    drawn: Tensor = _Angle.apply(kappa, angle, d)  # type: ignore[no-untyped-call]  # torch's
+    drawn: Tensor = _Angle.apply(kappa, angle, d)
     return drawn
 
 
@@ -71,7 +71,7 @@ class _Angle(torch.autograd.Function):
         return angle.to(kappa)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # torch's
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         kappa, angle = ctx.saved_tensors
         return grad * _slope(wide(kappa), angle, ctx.d).to(grad), None, None
