@@ -38,7 +38,7 @@ _SHARED = (
     "And the options of [training](options.md#training), of [data](data.md#options), and of the parts of the model "
     "that is named: `--help` after a model shows them with its defaults."
 )
-_BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z0-9 -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(text: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, fit, load, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
+    from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
         Condition,
@@ -53,6 +54,7 @@ _LAZY = {
     **dict.fromkeys(("build", "compare", "evaluate", "fit", "load", "train"), "zoo.api"),
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
+    **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
         (
@@ -90,6 +92,7 @@ _LAZY = {
 
 __all__ = [
     "Batch",
+    "Chart",
     "CompositionSpec",
     "Condition",
     "Conditional",
@@ -102,6 +105,7 @@ __all__ = [
     "Encoder",
     "ExactLikelihood",
     "FittedPrior",
+    "Geometry",
     "ImageSet",
     "LatentModel",
     "Likelihood",

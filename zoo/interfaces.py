@@ -50,6 +50,7 @@ from torch import Tensor, nn
 
 from zoo.distributions import Distribution
 from zoo.errors import ZooError
+from zoo.geometry import Geometry
 from zoo.options import Scheduled
 from zoo.schedules import Schedule
 
@@ -211,7 +212,7 @@ class Site:
     def code_size(self) -> int:
         """The number of values that a decoder reads: those of a latent, and of a condition if there is one."""
         condition = self.part("condition", Condition).size if "condition" in self.parts else 0
-        return self.part("posterior", Posterior).latent_size + condition
+        return self.part("posterior", Posterior).decoder_size + condition
 
     def part(self, role: str, kind: type[P]) -> P:
         """Return the part of a needed role.
@@ -270,15 +271,31 @@ class Posterior(Part):
     Attributes:
         latent_shape: The shape of one latent.
         continuous: Whether there are latents between latents; those of a codebook have none.
+        geometry: How latents lie: flat, unless a head says otherwise.
     """
 
     latent_shape: tuple[int, ...]
     continuous: bool = True
+    geometry: Geometry = Geometry()
 
     @property
     def latent_size(self) -> int:
         """The number of values in one latent."""
         return math.prod(self.latent_shape)
+
+    @property
+    def decoder_shape(self) -> tuple[int, ...]:
+        """The shape of what the decoder reads of one latent: all of it, unless a head says otherwise."""
+        return self.latent_shape
+
+    @property
+    def decoder_size(self) -> int:
+        """The number of values that the decoder reads."""
+        return math.prod(self.decoder_shape)
+
+    def decoder_input(self, z: Tensor) -> Tensor:
+        """Return what the decoder reads of latents `(*S, *latent)`, `(*S, *decoder_shape)`."""
+        return z
 
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution:
@@ -400,7 +417,13 @@ class Reconstructs(ABC):
 
 
 class Embeds(ABC):
-    """The ability to give an image a code."""
+    """The ability to give an image a code.
+
+    Attributes:
+        latent_geometry: How codes lie, for maps of them and ways between them.
+    """
+
+    latent_geometry: Geometry = Geometry()
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:

@@ -60,7 +60,8 @@ class Factor(Loss):
         """Return the discriminator's loss on codes `(B, *latent)` of the batch."""
         together, apart = z.tensor_split(2)
         if len(z) < _FEWEST:
-            return 0 * self.discriminator(z).sum()
+            silent: Tensor = 0 * self.discriminator(z).sum()
+            return silent
         return cross_entropy(self.discriminator(together), self.discriminator(permute_units(apart)))
 
 

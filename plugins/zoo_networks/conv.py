@@ -41,7 +41,7 @@ class ConvEncoder(Network):
 
 @final
 class ConvDecoder(Network):
-    """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)`: the encoder's mirror image.
+    """What is read of a latent, `(N, *read)`, to values `(N, K * C, H, W)`: the encoder's mirror image.
 
     Fully connected layers, then transposed convolutions, each but the last followed by norm and activation.
     Sizes are those of the encoder backwards, so that any height and width comes out exactly.

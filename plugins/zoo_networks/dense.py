@@ -31,7 +31,7 @@ class MlpEncoder(Network):
 
 @final
 class MlpDecoder(Network):
-    """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)` through hidden layers."""
+    """What is read of a latent, `(N, *read)`, to values `(N, K * C, H, W)` through hidden layers."""
 
     def __init__(self, options: MlpOptions, site: Site) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class LinearEncoder(Network):
 
 @final
 class LinearDecoder(Network):
-    """Latent `(N, *latent)` to the likelihood's values `(N, K * C, H, W)` by one linear layer."""
+    """What is read of a latent, `(N, *read)`, to values `(N, K * C, H, W)` by one linear layer."""
 
     centre: Tensor
 

@@ -57,7 +57,7 @@ class ResnetDecoder(Network):
         self.out_shape = (values, h, w)
         strides = _strides(options)
         sizes = strides.sizes((h, w))[::-1]
-        layers = [*_first(site.part("posterior", Posterior).latent_shape, sizes[0], options), *_blocks(options)]
+        layers = [*_first(_code_shape(site), sizes[0], options), *_blocks(options)]
         channels = (*options.channels[::-1], values)
         for i, ((c_in, c_out), (small, large)) in enumerate(zip(pairwise(channels), pairwise(sizes), strict=True)):
             last = i == len(options.channels) - 1
@@ -89,6 +89,12 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.activation(x + self.layers(x))
         return y
+
+
+def _code_shape(site: Site) -> tuple[int, ...]:
+    """The shape of what a decoder reads: a map, or a vector with the condition behind it."""
+    shape = site.part("posterior", Posterior).decoder_shape
+    return shape if len(shape) == 3 else (site.code_size,)
 
 
 def _strides(options: ResnetOptions) -> Strides:

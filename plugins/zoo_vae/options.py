@@ -99,4 +99,5 @@ class ElboOptions(Options):
     """Options of the evidence lower bound."""
 
     beta: Scheduled = option(1.0, "Weight of the rate; 1 is the plain ELBO.", min=0)
+    free_bits: Scheduled = option(0.0, "Nats of each group's rate, averaged over the batch, that cost nothing.", min=0)
     balanced: bool = option(False, "Draw two codes per image whose noise cancels over the batch; normal posteriors.")

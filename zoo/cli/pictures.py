@@ -76,7 +76,7 @@ def _chosen(images: ImageSet, split: str) -> ImageSet:
 def interpolate(
     ctx: click.Context, /, run: str, start: int, end: int, steps: int, out: Path | None, **reading: Any
 ) -> None:
-    """Go from one test image to another on a straight line through the latent space."""
+    """Go from one test image to another on the shortest way through the latent space."""
     opened = open_run(ctx, run)
     path = target(opened, out, "interpolation")
     import torch
@@ -99,10 +99,10 @@ def interpolate(
         ends = images.test[torch.tensor([start, end])]
         x = images.read(ends.x)
         codes = cast(Embeds, given(model, ends.y)).embed(x)
-        share = torch.linspace(0, 1, steps).reshape(-1, *[1] * (codes.ndim - 1))
         # Under the label of the first image, so that all that changes is the code.
         decoder = cast(DecodesLatents, given(model, ends[:1].y))
-        between = decoder.decode_mean(codes[0] + share * (codes[1] - codes[0]))
+        way = model.latent_geometry.between(codes[0], codes[1], torch.linspace(0, 1, steps))
+        between = decoder.decode_mean(way)
     if path.suffix == ".npz":
         save_arrays(path, {"images": between.numpy()})
     else:

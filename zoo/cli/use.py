@@ -125,7 +125,8 @@ def evaluate(
         rows.append([name, number(scores[name]), registry.metric(name).item.summary])
         rows += [[key, number(scores[key]), ""] for key in scores if key.startswith(f"{name}.")]
     print_table(("score", "value", "meaning"), rows, right=(1,))
-    if scores["kl_per_unit"]:
-        click.echo("kl_per_unit " + " ".join(number(value) for value in scores["kl_per_unit"]))
+    for name in ("kl_per_unit", "rate_per_group"):
+        if scores[name]:
+            click.echo(f"{name} " + " ".join(number(value) for value in scores[name]))
     for name, reason in scores.get("reasons", {}).items():
         say(f"{name}: none, because {reason}")

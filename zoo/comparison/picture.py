@@ -6,8 +6,11 @@ __all__ = ["draw_comparison"]
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zoo.data.images import ImageSet
 from zoo.data.options import DataOptions
@@ -51,6 +54,12 @@ def _column(name: str, model: Model, batches: Sequence[Batch]) -> ComparisonColu
         name,
         reconstructions=told.reconstruct(first) if isinstance(told, Reconstructs) else None,
         samples=samples,
-        latent=project(codes(model, batches)).xy if isinstance(model, Embeds) else None,
+        latent=_places(model, batches) if isinstance(model, Embeds) else None,
         labels=torch.cat([batch.y[label] for batch in batches]) if label is not None else None,
     )
+
+
+def _places(model: Model, batches: Sequence[Batch]) -> NDArray[np.float64]:
+    z = codes(model, batches)
+    chart = cast(Embeds, model).latent_geometry.chart(z.shape[1])
+    return project(z).xy if chart is None else chart.places(z).double().numpy()

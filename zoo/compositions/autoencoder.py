@@ -64,21 +64,24 @@ class HeadedEncoder(Encoder):
 class HeadedDecoder(Decoder):
     """A backbone under a head that names the likelihood's family.
 
-    Leading sample dimensions are its business alone: the backbone sees `(N, *latent)`, or with a condition
-    `(N, d + s)`, the condition behind the latent.
+    Leading sample dimensions are its business alone: the backbone sees `(N, *decoder_shape)`, which is what the
+    posterior lets it read of a latent, or with a condition `(N, d + s)`, the condition behind it.
     """
 
-    def __init__(self, network: Network, head: Likelihood, latent_shape: tuple[int, ...]) -> None:
+    def __init__(self, network: Network, head: Likelihood, posterior: Posterior) -> None:
         super().__init__()
         self.network = network
         self.head = head
-        self.latent_shape = latent_shape
+        # The encoder owns it.
+        self._posterior = (posterior,)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
-        batch = z.shape[: z.ndim - len(self.latent_shape)]
+        (posterior,) = self._posterior
+        batch = z.shape[: z.ndim - len(posterior.latent_shape)]
+        read = posterior.decoder_input(z)
         if c is not None:
-            z = torch.cat([z, c.expand(*batch, c.shape[-1])], -1)
-        values = self.network(z.reshape(-1, *z.shape[len(batch) :]))
+            read = torch.cat([read, c.expand(*batch, c.shape[-1])], -1)
+        values = self.network(read.reshape(-1, *read.shape[len(batch) :]))
         if len(batch) != 1:
             values = values.reshape(*batch, *values.shape[1:])
         p: Distribution = self.head(values)
@@ -103,14 +106,13 @@ class Autoencoder(Model, TakesPrior, Reconstructs, Embeds, DecodesLatents, Condi
         head = site.part("posterior", Posterior)
         self.latent_shape = head.latent_shape
         self.continuous = head.continuous
+        self.latent_geometry = head.geometry
         self.shape = site.shape
         self.condition = site.part("condition", Condition) if "condition" in parts else None
-        if self.condition is not None and len(self.latent_shape) != 1:
+        if self.condition is not None and len(head.decoder_shape) != 1:
             raise ZooError(f"a condition needs flat codes, not codes of {self.latent_shape}; leave --condition out")
         self.encoder = HeadedEncoder(site.part("encoder", Network), head, self.condition)
-        self.decoder = HeadedDecoder(
-            site.part("decoder", Network), site.part("likelihood", Likelihood), self.latent_shape
-        )
+        self.decoder = HeadedDecoder(site.part("decoder", Network), site.part("likelihood", Likelihood), head)
         self.prior = site.part("prior", Prior)
         self.objective = site.part("loss", Loss)
         self._prior_site = Site(site.shape, site.train_size, {role: parts[role] for role in ("encoder", "posterior")})
@@ -195,7 +197,12 @@ class Autoencoder(Model, TakesPrior, Reconstructs, Embeds, DecodesLatents, Condi
             like = p.point
             loc = torch.full_like(like, 0.0 if options.mean is None else options.mean)
             scale = torch.full_like(like, 1.0 if options.std is None else options.std)
-            p = Normal(loc, scale, len(self.latent_shape))
+            normal = Normal(loc, scale, len(self.latent_shape))
+            if not fits(p, normal):
+                raise ZooError(
+                    f"codes of this model lie on {_WORDS[p.support]}, off which a normal draws; leave mean and std out"
+                )
+            p = normal
         if options.temperature == 1.0:
             return p
         tempered = p.tempered(options.temperature)
@@ -229,6 +236,7 @@ class Given(LatentModel, Reconstructs, Embeds, DecodesLatents):
         self.c = c
         self.latent_shape = model.latent_shape
         self.continuous = model.continuous
+        self.latent_geometry = model.latent_geometry
 
     def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
         return self.model.encode(x, self.c)
@@ -261,4 +269,5 @@ _WORDS = {
     "unit-interval": "the unit interval",
     "binary": "zero and one",
     "codes": "a codebook",
+    "sphere": "the unit sphere",
 }

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["Distribution", "Factorised", "Support", "fits", "kl", "kl_per_unit", "normalised", "sum_event"]
+__all__ = [
+    "Distribution",
+    "Factorised",
+    "Support",
+    "fits",
+    "kl",
+    "kl_per_group",
+    "kl_per_unit",
+    "normalised",
+    "sum_event",
+]
 
 import math
 from abc import ABC, abstractmethod
@@ -12,7 +22,7 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 from torch import Tensor
 
-Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary", "codes"]
+Support: TypeAlias = Literal["real", "positive", "unit-interval", "binary", "codes", "sphere"]
 
 _WITHIN: dict[Support, tuple[Support, ...]] = {
     "real": ("real",),
@@ -20,6 +30,8 @@ _WITHIN: dict[Support, tuple[Support, ...]] = {
     "unit-interval": ("unit-interval", "positive", "real"),
     "binary": ("binary",),
     "codes": ("codes",),
+    # A density by area is none by volume: a sphere fits nothing that surrounds it.
+    "sphere": ("sphere",),
 }
 
 
@@ -109,6 +121,14 @@ class Distribution(ABC):
         """Return KL(other || self) where this class knows a closed form that `other` does not, else nothing.
 
         A prior that is newer than the posteriors it meets implements this.
+        """
+        return None
+
+    def kl_by_group(self, other: Distribution, z: Tensor) -> Tensor | None:
+        """Return KL(self || other) of groups of units, `(*batch, groups)`, where it is known by group, else nothing.
+
+        A sphere is one group. In a hierarchy a group's KL is that of its conditionals, given the other groups of a
+        sample z of this distribution; its mean over samples is then the whole KL.
         """
         return None
 
@@ -203,7 +223,7 @@ def kl_per_unit(q: Distribution, p: Distribution, z: Tensor) -> Tensor | None:
 
 
 def kl(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None) -> Tensor:
-    """Return KL(q || p) in nats, `(*batch)`: the closed form where one is known, else log q(z) - log p(z).
+    """Return KL(q || p) in nats, `(*batch)`: in closed form where one is known, else log q(z) - log p(z).
 
     Arguments:
         q: A posterior, batch `(B,)`.
@@ -220,12 +240,19 @@ def kl(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None)
         >>> kl(q, p, q.rsample())
         tensor([1.5000])
     """
+    return kl_per_group(q, p, z, log_q).sum(-1)
+
+
+def kl_per_group(q: Distribution, p: Distribution, z: Tensor, log_q: Tensor | None = None) -> Tensor:
+    """Return KL(q || p) of each group of units, `(*batch, groups)`: one group, unless q has more; arguments as `kl`."""
+    groups = q.kl_by_group(p, z)
+    if groups is not None:
+        return groups
     if log_q is not None:
-        return log_q - p.log_prob(z)
+        return (log_q - p.log_prob(z)).unsqueeze(-1)
     units = kl_per_unit(q, p, z)
-    if units is None:
-        return q.log_prob(z) - p.log_prob(z)
-    return sum_event(units, len(q.event_shape))
+    whole = q.log_prob(z) - p.log_prob(z) if units is None else sum_event(units, len(q.event_shape))
+    return whole.unsqueeze(-1)
 
 
 def _closed_form(q: Distribution, p: Distribution) -> Tensor | None:

@@ -11,6 +11,7 @@ bits_per_dim  minus the same, in bits per pixel value
 likelihood    which of these a model has, an exact value, a bound or none, and of which pixels
 active_units  latents whose posterior mean varies over the data by more than 0.01
 kl_per_unit   the rate of each latent, in nats
+rate_per_group the rate of each group of latents, in nats, where there are several
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from zoo.distributions import Distribution, kl, kl_per_unit, normalised
+from zoo.distributions import Distribution, kl_per_group, kl_per_unit, normalised
 from zoo.interfaces import Batch, Embeds, ExactLikelihood, LatentModel, Model, Reconstructs, Step, given
 from zoo.training.randomness import isolated
 
@@ -110,8 +111,11 @@ def _add_latent(sums: _Sums, model: LatentModel, batch: Batch, step: Step) -> No
     sums.add("distortion", distortion)
     if not q.has_density:
         return
-    rate = kl(q, prior, z, log_q)
+    rates = kl_per_group(q, prior, z, log_q)
+    rate = rates.sum(-1)
     sums.add("rate", rate)
+    if rates.shape[-1] > 1:
+        sums.add("rate_per_group", rates)
     units = kl_per_unit(q, prior, z) if log_q is None else None
     if units is not None:
         sums.add("kl_per_unit", units.flatten(1))
@@ -134,8 +138,9 @@ def _finish(sums: _Sums) -> Scores:
         scores[name] = None if mean is None else float(mean)
     scores["likelihood"] = sums.likelihood
     scores["active_units"] = _active_units(sums)
-    units = sums.mean("kl_per_unit")
-    scores["kl_per_unit"] = None if units is None else [float(value) for value in units]
+    for name in ("kl_per_unit", "rate_per_group"):
+        several = sums.mean(name)
+        scores[name] = None if several is None else [float(value) for value in several]
     return scores
 
 

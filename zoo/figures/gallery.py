@@ -15,8 +15,9 @@ from zoo.data.images import Split
 from zoo.figures.curves import save_curves
 from zoo.figures.images import save_grid, save_pairs, save_rows
 from zoo.figures.latent import save_latent
-from zoo.figures.latent_grid import grid_points, save_latent_grid, traversal_points
+from zoo.figures.latent_grid import chart_points, grid_points, save_latent_grid, traversal_points
 from zoo.figures.projection import Method
+from zoo.geometry import Geometry
 from zoo.interfaces import Batch, DecodesLatents, Embeds, Model, Reconstructs, given
 from zoo.training.randomness import isolated
 
@@ -58,9 +59,9 @@ def draw_gallery(
         draw_latent(folder / "latent.png", model, batches, title)
     # A condition has to be something where codes are varied: that of the first image.
     one = given(model, {name: value[:1] for name, value in batches[0].y.items()})
-    if isinstance(model, Embeds) and isinstance(one, DecodesLatents) and one.continuous:
+    if isinstance(one, Embeds) and isinstance(one, DecodesLatents) and one.continuous:
         device = batches[0].x.device
-        _draw_decoded(folder, one, codes(model, batches), scores, title, device)
+        _draw_decoded(folder, one, one.latent_geometry, codes(model, batches), scores, title, device)
 
 
 def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
@@ -80,25 +81,36 @@ def draw_latent(path: Path, model: Model, batches: Sequence[Batch], title: str, 
     if labels is not None and labels.ndim > 1:
         labels = None
     z = codes(model, batches)
+    chart = cast(Embeds, model).latent_geometry.chart(z.shape[1]) if method == "pca" else None
+    z, axes = (z, None) if chart is None else (chart.places(z), chart.axes)
     heading = f"{title}: latent space"
-    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label", title=heading)
+    save_latent(z, labels, path, method=cast(Method, method), label_name=name or "label", title=heading, axes=axes)
 
 
 def _draw_decoded(
-    folder: Path, model: DecodesLatents, z: Tensor, scores: Mapping[str, Any], title: str, device: torch.device
+    folder: Path,
+    model: DecodesLatents,
+    geometry: Geometry,
+    z: Tensor,
+    scores: Mapping[str, Any],
+    title: str,
+    device: torch.device,
 ) -> None:
     shape = model.latent_shape
 
     def decode(points: Tensor) -> Tensor:
-        return model.decode_mean(points.to(device).reshape(-1, *shape)).cpu()
+        return model.decode_mean(geometry.nearest(points).to(device).reshape(-1, *shape)).cpu()
 
     side = SIDE if z.shape[1] > 1 else 8
-    axes = ("PC 1", "PC 2") if z.shape[1] > 2 else ("z1", "z2") if z.shape[1] == 2 else None
-    grid = decode(grid_points(z, side))
+    chart = geometry.chart(z.shape[1])
+    axes = chart.axes if chart else ("PC 1", "PC 2") if z.shape[1] > 2 else ("z1", "z2") if z.shape[1] == 2 else None
+    grid = decode(chart_points(chart, side) if chart else grid_points(z, side))
     save_latent_grid(grid, folder / "latent-grid.png", side, f"{title}: decoded grid of codes", axes)
     rows = _traversals(z, scores.get("kl_per_unit"))
     images = [(label, decode(points)) for label, points in rows]
-    save_rows(images, folder / "traversals.png", f"{title}: one latent at a time, two spreads to each side")
+    # A unit that the decoder does not read has nothing to show.
+    seen = [(label, row) for label, row in images if not torch.equal(row[0], row[-1])]
+    save_rows(seen or images, folder / "traversals.png", f"{title}: one latent at a time, two spreads to each side")
 
 
 def _traversals(z: Tensor, rates: Sequence[float] | None) -> list[tuple[str, Tensor]]:

@@ -39,11 +39,13 @@ def save_latent(
     seed: int = 0,
     prior_samples: Tensor | None = None,
     title: str = "Latent space",
+    axes: tuple[str, str] | None = None,
 ) -> None:
     """Write a map of codes `(N, d)`, coloured by labels `(N,)`.
 
     Whole-number labels of up to 20 kinds are classes with a legend, others a scale with a bar. Codes of two
     dimensions are drawn as they are; codes of one, as histograms. Samples of the prior `(M, d)` lie below in grey.
+    Where codes have a map of their own, `z` is their places on it, `(N, 2)`, and `axes` says what these are.
     """
     if z.ndim != 2 or (labels is not None and labels.numel() != z.shape[0]):
         raise ValueError("expected codes (N, d) and one label each")
@@ -57,7 +59,7 @@ def save_latent(
     if d == 1 and not palette.classes:
         # A histogram has no colours for a scale.
         palette, labels = Palette(), None
-    title = _title(title, d, method, None if labels is None else label_name)
+    title = _title(title, d, method, None if labels is None else label_name, axes)
     note = f"{n:,} code{'s' * (n != 1)}" + (f"; {lost:,} more are not finite and left out" if lost else "")
     if n == 0:
         page = Page(0, 0, title, note)
@@ -68,12 +70,13 @@ def save_latent(
         keys = [*palette.keys, *([PRIOR_KEY] if len(prior) else [])]
         page = Page(LEFT + SIDE + _legend_width(keys, label_name, palette), SIDE + FOOT, title, note)
         _legend(page, keys, label_name, palette)
-        _map(page.axes(LEFT, 0, SIDE, SIDE), z, labels, palette, method, seed, prior)
+        _map(page.axes(LEFT, 0, SIDE, SIDE), z, labels, palette, method, seed, prior, axes)
     page.save(path)
 
 
-def _title(title: str, d: int, method: Method, label_name: str | None) -> str:
+def _title(title: str, d: int, method: Method, label_name: str | None, axes: tuple[str, str] | None) -> str:
     shown = f"{NAMES.get(method, method)} of {d} dimensions" if d > 2 else f"{d} dimension{'s' * (d > 1)}"
+    shown = " and ".join(axes) if axes else shown
     return f"{title}, {shown}" + (f", {'coloured ' * (d > 1)}by {label_name}" if label_name else "")
 
 
@@ -107,7 +110,14 @@ def _bar(page: Page, x: float, y: float, palette: Palette) -> None:
 
 
 def _map(
-    axes: Axes, z: Tensor, labels: Tensor | None, palette: Palette, method: Method, seed: int, prior: Tensor
+    axes: Axes,
+    z: Tensor,
+    labels: Tensor | None,
+    palette: Palette,
+    method: Method,
+    seed: int,
+    prior: Tensor,
+    own_names: tuple[str, str] | None,
 ) -> None:
     (xy, names), prior_xy = _places(z, method, seed, prior)
     frame(axes, np.concatenate([xy, prior_xy]))
@@ -115,7 +125,7 @@ def _map(
         axes.scatter(prior_xy[:, 0], prior_xy[:, 1], s=16, c=PRIOR, alpha=0.45, linewidths=0)
     scatter(axes, xy, labels, palette, SIDE)
     _names(axes, xy, labels, palette)
-    _axis_labels(axes, names)
+    _axis_labels(axes, own_names or names)
     if z.shape[1] > 2 and method != "pca":
         # Distances in these maps have no unit.
         axes.set_xticks([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["grid_points", "save_latent_grid", "traversal_points"]
+__all__ = ["chart_points", "grid_points", "save_latent_grid", "traversal_points"]
 
 import math
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo.figures.canvas import MUTED, SMALL, Page
 from zoo.figures.images import cells, sheet
 from zoo.figures.projection import Plane, principal_plane
+from zoo.geometry import Chart
 
 SHEET_WIDTH = 700
 
@@ -40,6 +41,14 @@ def grid_points(z_mean: Tensor, side: int = 15, coverage: float = 0.95) -> Tenso
     else:
         points = torch.cartesian_prod(_line(high[1], low[1], side), _line(low[0], high[0], side)).flip(1)
     return plane.points(points).to(z_mean)
+
+
+def chart_points(chart: Chart, side: int = 15) -> Tensor:
+    """Return the codes `(side * side, d)` at the middles of the cells of a map, in reading order."""
+    middles = (torch.arange(side) + 0.5) / side
+    (left, bottom), (right, top) = chart.low, chart.high
+    places = torch.cartesian_prod(top + (bottom - top) * middles, left + (right - left) * middles).flip(1)
+    return chart.codes(places)
 
 
 def _line(start: Tensor, end: Tensor, count: int) -> Tensor:
