@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TakesPrior,
         Terms,
         at_step,
+        given,
     )
     from zoo.runs.folder import Run
 
@@ -85,6 +86,7 @@ _LAZY = {
             "TakesPrior",
             "Terms",
             "at_step",
+            "given",
         ),
         "zoo.interfaces",
     ),
@@ -139,6 +141,7 @@ __all__ = [
     "compare",
     "evaluate",
     "fit",
+    "given",
     "hookimpl",
     "load",
     "option",

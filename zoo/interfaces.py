@@ -43,7 +43,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -485,9 +485,12 @@ class Conditional(ABC):
         """Return the model with the abilities it has once its labels `(B,)` are told; itself without a condition."""
 
 
-def given(model: Model, y: Mapping[str, Tensor]) -> object:
-    """Return a model with the abilities it has for images of these labels."""
-    return model.given(y) if isinstance(model, Conditional) else model
+M = TypeVar("M")
+
+
+def given(model: M, y: Mapping[str, Tensor]) -> M:
+    """Return a model, with its abilities, for images of these labels; the model itself where it is told none."""
+    return cast(M, model.given(y)) if isinstance(model, Conditional) else model
 
 
 class TakesPrior(LatentModel):

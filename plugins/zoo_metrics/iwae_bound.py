@@ -5,13 +5,14 @@ from __future__ import annotations
 __all__ = ["IwaeBound", "NoBound", "importance_weighted_bound"]
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from zoo import Batch, LatentModel, Measure, Metric, Step
+from zoo import Batch, LatentModel, Measure, Metric, Step, given
 from zoo.distributions import Distribution, normalised
 from zoo_metrics.options import IwaeBoundOptions
 
@@ -56,7 +57,7 @@ class IwaeBound(Metric):
             return
         try:
             self._bounds.append(
-                importance_weighted_bound(self.model, batch.x, self.k, beta=self.model.rate_weight(step))
+                importance_weighted_bound(self.model, batch.x, self.k, beta=self.model.rate_weight(step), y=batch.y)
             )
         except NoBound as reason:
             self._reason = str(reason)
@@ -73,7 +74,14 @@ class IwaeBound(Metric):
 
 
 @torch.no_grad()
-def importance_weighted_bound(model: LatentModel, x: Tensor, k: int, *, beta: Tensor | float | None = None) -> Bound:
+def importance_weighted_bound(
+    model: LatentModel,
+    x: Tensor,
+    k: int,
+    *,
+    beta: Tensor | float | None = None,
+    y: Mapping[str, Tensor] | None = None,
+) -> Bound:
     """Return L_k of each image.
 
     Codes are drawn in blocks of fixed size from torch's default generator, so that for a seed the first ones are the
@@ -84,11 +92,14 @@ def importance_weighted_bound(model: LatentModel, x: Tensor, k: int, *, beta: Te
         x: The images, `(B, C, H, W)`.
         k: Codes drawn for each.
         beta: The weight of the rate in the model's loss, by which an `mse` stands for a Gaussian.
+        y: Their labels, for a model that is told them.
 
     Raises:
         NoBound: If posterior or likelihood has no density.
     """
-    q, prior = model.encode(x), model.prior_distribution()
+    labels = y or {}
+    told = given(model, labels)
+    q, prior = told.encode(x), told.prior_distribution()
     if not q.has_density:
         raise NoBound("a posterior that is a point has no density")
     total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
@@ -96,19 +107,23 @@ def importance_weighted_bound(model: LatentModel, x: Tensor, k: int, *, beta: Te
     for start in range(0, k, DRAWN):
         z, drawn_log_q = q.draw((DRAWN,))
         log_q = q.log_prob(z) if drawn_log_q is None else drawn_log_q
-        log_w = _log_likelihood(model, x, z[: k - start], beta) + (prior.log_prob(z) - log_q)[: k - start]
+        log_w = _log_likelihood(model, x, z[: k - start], beta, labels) + (prior.log_prob(z) - log_q)[: k - start]
         log_w = log_w.double()
         total = torch.logaddexp(total, log_w.logsumexp(0))
         squares = torch.logaddexp(squares, (2 * log_w).logsumexp(0))
     return Bound(total - math.log(k), torch.exp(2 * total - squares))
 
 
-def _log_likelihood(model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None) -> Tensor:
+def _log_likelihood(
+    model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]
+) -> Tensor:
     """Return log p(x|z) of the normalised model for codes `(S, B, *latent)`: `(S, B)`, some images at a time."""
     images = max(1, PIXELS // (len(z) * x[0].numel()))
-    parts = [
-        _density(model.decode(z[:, i : i + images]), beta).log_prob(x[i : i + images]) for i in range(0, len(x), images)
-    ]
+    parts = []
+    for i in range(0, len(x), images):
+        chosen = slice(i, i + images)
+        told = given(model, {name: value[chosen] for name, value in y.items()})
+        parts.append(_density(told.decode(z[:, chosen]), beta).log_prob(x[chosen]))
     return torch.cat(parts, 1)
 
 

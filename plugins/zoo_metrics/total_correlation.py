@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from zoo import Batch, LatentModel, Measure, Metric, Step
+from zoo import Batch, LatentModel, Measure, Metric, Step, given
 from zoo.distributions import Factorised
 from zoo_metrics.options import TotalCorrelationOptions
 
@@ -42,7 +42,7 @@ class TotalCorrelation(Metric):
         room = self.images - sum(map(len, self._codes))
         if self._reason or room <= 0:
             return
-        q = self.model.encode(batch.x)
+        q = given(self.model, batch.y).encode(batch.x)
         if not isinstance(q, Factorised) or not q.has_density:
             self._reason = f"a {type(q).__name__} posterior has no density of each unit"
             return
