@@ -225,6 +225,21 @@ class TestValues:
         torch.testing.assert_close(still.loss, -still.logs["bound"])
         assert not any(value.requires_grad for value in terms.logs.values())
 
+    def test_evaluation_decodes_a_few_codes_at_a_time(self) -> None:
+        most: list[int] = []
+
+        class Counted(Gaussian):
+            def decode(self, z: Tensor, c: Tensor | None = None) -> Distribution:
+                most.append(len(z))
+                return super().decode(z, c)
+
+        terms, _ = run(iwae(25), Counted())
+        torch.manual_seed(7)
+        with torch.no_grad():
+            still = iwae(25)(Counted(), batch_of(images()), START)
+        torch.testing.assert_close(still.loss, terms.loss)
+        assert most == [25, 10, 10, 5]
+
     def test_logs_are_those_of_the_elbo(self) -> None:
         torch.manual_seed(1)
         model, many = Gaussian(), copies(20_000)

@@ -14,6 +14,9 @@ from zoo.distributions import Distribution
 from zoo_importance.options import Estimator
 from zoo_importance.weights import Estimate, effective_samples
 
+AT_ONCE = 10
+"""Codes of each image that are decoded at once in evaluation, whose blocks of images are large."""
+
 
 def importance_weighted(
     model: LatentModel,
@@ -45,7 +48,7 @@ def importance_weighted(
     z, log_q = _draw(q, samples, estimator)
     learns = torch.is_grad_enabled()
     code = z.detach().requires_grad_() if apart and learns else z
-    log_likelihood, log_prior = model.decode(code).log_prob(batch.x), p.log_prob(code)
+    log_likelihood, log_prior = _log_likelihood(model, code, batch.x), p.log_prob(code)
     log_w = (log_likelihood + log_prior - log_q).detach()
     found = estimate(log_w)
     loss = -found.bound.mean()
@@ -80,6 +83,12 @@ def _draw(q: Distribution, samples: int, estimator: Estimator) -> tuple[Tensor, 
             f"knows it for its own draws alone; take --loss.estimator plain"
         )
     return z, cut.log_prob(z)
+
+
+def _log_likelihood(model: LatentModel, code: Tensor, x: Tensor) -> Tensor:
+    """Return log p(x|z) of codes `(S, B, *latent)`, `(S, B)`; a few at a time where nothing is kept for gradients."""
+    at_once = len(code) if torch.is_grad_enabled() else AT_ONCE
+    return torch.cat([model.decode(part).log_prob(x) for part in torch.split(code, at_once)])
 
 
 def _average(weighted: Tensor) -> Tensor:
