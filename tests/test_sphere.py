@@ -298,7 +298,7 @@ class TestModel:
 
 
 def test_a_run_repeats_to_the_bit_and_draws_its_maps(zoo_here: Callable[..., Done], tmp_path: Path) -> None:
-    words = ("train", "svae.tiny", "--data", "glyphs", "--limit", "200", "--batch-size", "50")
+    words = ("train", "svae.tiny", "--data", "glyphs", "--limit", "60", "--batch-size", "30")
     zoo_here(*words, "--out", "runs/a")
     zoo_here(*words, "--out", "runs/b")
     folder = tmp_path / "runs"
