@@ -74,7 +74,9 @@ def sample(
         save_grid(images, path)
     click.echo(str(path))
     if prior is None and mean is None and std is None and has_points(model, opened.metadata["data"]["shape"]):
-        fitted = f"'zoo sample {run} --prior {next(iter(opened.priors))}'" if opened.priors else f"'zoo fit {run}'"
+        priors = opened.priors
+        best = max(priors, key=lambda name: priors[name]["log_likelihood"]["fitted"], default=None)
+        fitted = f"'zoo sample {run} --prior {best}'" if best is not None else f"'zoo fit {run}'"
         say(f"its codes are points that no prior was held to; a prior fitted to them draws better: {fitted}")
 
 
