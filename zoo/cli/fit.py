@@ -59,6 +59,7 @@ def fit(
     # Only now, because it imports torch: mistakes above are told at once.
     from zoo.fitting import fit_prior
 
+    say(f"fitting {prior} to the codes of {opened.path}")
     fitted = fit_prior(registry, opened, prior, flag_values(ctx), limit=limit, seed=seed, device=device)
     path, facts = fitted.prior_file(prior), fitted.priors[prior]
     found = facts["log_likelihood"]

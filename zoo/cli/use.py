@@ -77,8 +77,9 @@ def sample(
     click.echo(str(path))
     declared = prior is None and mean is None and std is None
     if declared and isinstance(model, TakesPrior) and model.points:
-        word = next(iter(opened.priors), None)
-        how = f"zoo sample {run} --prior {word}" if word else f"zoo fit {run} --prior gmm"
+        priors = opened.priors
+        best = max(priors, key=lambda name: priors[name]["log_likelihood"]["fitted"], default=None)
+        how = f"zoo sample {run} --prior {best}" if best is not None else f"zoo fit {run} --prior gmm"
         say(f"its codes are points; a prior fitted to them may draw better: '{how}'")
 
 
