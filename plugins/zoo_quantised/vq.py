@@ -84,7 +84,7 @@ class VqPosterior(Quantiser):
         codebook = self.codebook.clone()
         self._set_threshold(vectors)
         chosen: Tensor = self.quantiser(vectors.detach().flatten(1, 2))[1]
-        indices = chosen.unflatten(1, vectors.shape[1:3])
+        indices = chosen.reshape(vectors.shape[:3])
         codes = codebook[indices]
         values = straight_through(codes, vectors).movedim(-1, 1)
         return Quantised(values, indices, self.options.codes, self._penalties(vectors, codes))
