@@ -409,7 +409,7 @@ class TestAdversarial:
     def test_training_brings_codes_to_the_prior(self) -> None:
         """Codes that start far off, and a decoder that does not care."""
         codes = nn.Parameter(3 + 0.3 * torch.randn(256, 1))
-        loss = Adversarial(AdversarialOptions(width=32, weight=1.0), site(1))
+        loss = Adversarial(AdversarialOptions(width=32, weight=1.0, discriminator_lr=1e-3), site(1))
         players = {"model": Player({"codes": codes}), "discriminator": loss.players()["discriminator"]}
         optimisers = Optimisers(players, TrainOptions(momentum=0.5, square_decay=0.9))
         for count in range(400):

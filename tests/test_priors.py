@@ -665,7 +665,7 @@ class TestCommands:
         zoo_process("train", "ae.tiny", "--data", small, "--out", "runs/a")
         plain = zoo_process("sample", "runs/a", "-n", "4")
         assert plain.lines == [
-            "its codes are points that no prior was held to; a prior fitted to them draws better: 'zoo fit runs/a'"
+            "its codes are points; a prior fitted to them may draw better: 'zoo fit runs/a --prior gmm'"
         ]
         told = zoo_process("fit", "runs/a", "--prior", "gmm", "--components", "2", "--reg", "1e-3")
         assert told.out.startswith("runs/a/priors/gmm.safetensors  held-out log-likelihood ")
@@ -686,9 +686,9 @@ class TestCommands:
         zoo_here("fit", "runs/vae", "--prior", "kde", "--limit", "60")
         assert list(json.loads(zoo_here("show", "runs/vae", "--json").out)["priors"]) == ["kde"]
         assert "\nkde\t54\t" in zoo_here("show", "runs/vae").out
-        assert "draws better: 'zoo sample runs/ae --prior" not in zoo_here("sample", "runs/ae").err
+        assert "draw better: 'zoo sample runs/ae --prior" not in zoo_here("sample", "runs/ae").err
         zoo_here("fit", "runs/ae", "--prior", "gaussian")
-        assert "draws better: 'zoo sample runs/ae --prior gaussian'" in zoo_here("sample", "runs/ae").err
+        assert "draw better: 'zoo sample runs/ae --prior gaussian'" in zoo_here("sample", "runs/ae").err
         assert zoo_here("sample", "runs/vae").err == ""
         assert zoo_here("sample", "runs/ae", "--std", "2").err == ""
 

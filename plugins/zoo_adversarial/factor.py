@@ -58,10 +58,10 @@ class Factor(Loss):
 
     def _error(self, z: Tensor) -> Tensor:
         """Return the discriminator's loss on codes `(B, *latent)` of the batch."""
-        together, apart = z.tensor_split(2)
         if len(z) < _FEWEST:
-            silent: Tensor = 0 * self.discriminator(z).sum()
-            return silent
+            nothing: Tensor = 0 * self.discriminator(z).sum()
+            return nothing
+        together, apart = z.tensor_split(2)
         return cross_entropy(self.discriminator(together), self.discriminator(permute_units(apart)))
 
 
