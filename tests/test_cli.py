@@ -121,7 +121,7 @@ def test_help_of_a_model_shows_its_options_with_ranges_and_defaults(zoo_here: He
         "--posterior.latent-dim, --latent-dim INTEGER Size of the latent code. [default: 16; x>=1]",
         "--encoder.norm [batch|group|none]",
         "Parts of conv-vae: --encoder NAME conv, linear, mlp [default: conv]",
-        "--prior NAME beta, gamma, laplace, normal [default: normal]",
+        "--prior NAME beta, gamma, laplace, ",
         "Run: --data NAME",
         "Training: --epochs INTEGER Passes over the training images. [default: 20; x>=1]",
         "Images: --image-size INTEGER",
