@@ -120,8 +120,8 @@ def test_help_of_a_model_shows_its_options_with_ranges_and_defaults(zoo_here: He
         "--loss.beta, --beta FLOAT or SCHEDULE Weight of the rate; 1 is the plain ELBO. [default: 0.11; x>=0]",
         "--posterior.latent-dim, --latent-dim INTEGER Size of the latent code. [default: 16; x>=1]",
         "--encoder.norm [batch|group|none]",
-        "Parts of conv-vae: --encoder NAME conv, linear, mlp [default: conv]",
-        "--prior NAME beta, gamma, laplace, ",
+        "Parts of conv-vae: --encoder NAME conv, linear, mlp, resnet [default: conv]",
+        "--prior NAME beta, gamma, ladder, laplace, ",
         "Run: --data NAME",
         "Training: --epochs INTEGER Passes over the training images. [default: 20; x>=1]",
         "Images: --image-size INTEGER",
@@ -185,7 +185,7 @@ def test_plugins_prints_what_each_brings(zoo_here: Here) -> None:
     assert document["faults"] == document["disabled"] == []
     found = {row["plugin"]: row for row in document["plugins"]}
     assert set(found) >= {"engine", "networks", "autoencoder", "vae", "beta-vae"}
-    assert found["vae"]["models"] == ["conv-vae", "linear-vae", "sigma-vae", "vae"]
+    assert found["vae"]["models"] == ["conv-vae", "cvae", "linear-vae", "sigma-vae", "vae"]
     assert "glyphs" in found["engine"]["datasets"]
     assert found["engine"]["compositions"] == ["autoencoder"]
     assert zoo_here("plugins").out.splitlines()[0] == "plugin\tfrom\tbrings\tload time\tnote"

@@ -456,7 +456,7 @@ class TestFitting:
         shape=st.tuples(st.integers(1, 4), st.integers(8, 40), st.integers(8, 40)),
         kernel=st.sampled_from([3, 4, 5]),
         stride=st.sampled_from([1, 2, 3]),
-        channels=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+        channels=st.lists(st.integers(2, 6), min_size=1, max_size=3),
         blocks=st.integers(0, 2),
         norm=st.sampled_from(["batch", "group", "none"]),
         name=st.sampled_from(["vq-vae", "fsq-vae", "vq-vae.tiny"]),

@@ -30,8 +30,8 @@ def norm(name: str, channels: int, *, spatial: bool) -> list[nn.Module]:
     """Return the normalisation layer of `channels`, as a list that is empty for `none`."""
     if name == "batch":
         return [nn.BatchNorm2d(channels) if spatial else nn.BatchNorm1d(channels)]
-    # A lone value minus its mean is 0 whatever it was: features without pixels form one group, and one feature none.
-    if name == "group" and (spatial or channels > 1):
+    # A lone value minus its mean is 0 whatever it was: features without pixels form one group, and one channel none.
+    if name == "group" and channels > 1:
         groups = [g for g in range(1, 9) if spatial and channels % g == 0 and channels >= 4 * g]
         return [nn.GroupNorm(max(groups, default=1), channels)]
     return []
