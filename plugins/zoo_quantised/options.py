@@ -39,7 +39,7 @@ class PixelCnnOptions(Options):
     """Options of the gated PixelCNN over codes."""
 
     channels: int = option(64, "Channels of each of its two stacks.", min=1)
-    layers: int = option(6, "Gated layers; each sees kernel // 2 places further.", min=1)
+    layers: int = option(4, "Gated layers; each sees kernel // 2 places further.", min=1)
     kernel: int = option(5, "Side of the kernels, of which only what comes before the middle is there.", min=3, max=15)
     steps: int = option(3000, "Most steps of Adam.", min=1)
     batch_size: int = option(64, "Maps of codes per step.", min=1)

@@ -34,7 +34,7 @@ class GatedPixelCnn(nn.Module):
         self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU(), nn.Conv2d(channels, codes, 1))
 
     def features(self, indices: Tensor) -> Tensor:
-        """Return what is known at each place of codes `(N, h, w)`, from those before it alone, `(N, channels, h, w)`."""
+        """Return what the codes before each place of `(N, h, w)` say of it, `(N, channels, h, w)`."""
         above = row = self.embedding(indices).movedim(-1, 1)
         for layer in self.layers:
             above, row = layer(above, row)
