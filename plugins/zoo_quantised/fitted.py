@@ -94,7 +94,7 @@ class FittedPixelCnn(FittedPrior):
     @torch.no_grad()
     def _likelihood(self, indices: Tensor) -> float:
         p = self()
-        return float(torch.cat([p.log_prob_of(some) for some in indices.split(self.options.batch_size)]).mean())
+        return float(torch.cat([p.log_prob_of(some) for some in torch.split(indices, self.options.batch_size)]).mean())
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.state_dict().items()}

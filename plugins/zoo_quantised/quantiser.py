@@ -64,8 +64,8 @@ def find_codes(vectors: Tensor, codebook: Tensor) -> Tensor:
     for mine, theirs in zip(wanted.unbind(1), codebook.unbind(1), strict=True):
         if len(prefixes) == codes:
             break
-        values, rank = theirs.unique(return_inverse=True)
-        prefixes, groups = (groups * len(values) + rank).unique(return_inverse=True)
+        values, rank = torch.unique(theirs, return_inverse=True)
+        prefixes, groups = torch.unique(groups * len(values) + rank, return_inverse=True)
         group = _position(prefixes, group * len(values) + _position(values, mine))
     order = torch.arange(codes, device=wanted.device)
     first = order.new_full((len(prefixes),), codes).scatter_reduce(0, groups, order, "amin")
