@@ -700,7 +700,7 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (("fit", "runs/vae"), "which prior? Add --prior NAME (there are gaussian, gmm, kde, maf, nsf)"),
+            (("fit", "runs/vae"), "which prior? Add --prior NAME (there are gaussian, gmm, kde, maf, nsf, pixelcnn)"),
             (("fit", "runs/vae", "--prior", "gnm"), "unknown fitted-prior 'gnm'; did you mean 'gmm'?"),
             (("fit", "runs/vae", "--prior", "gmm", "--bins", "3"), "no such option: --bins"),
             (("fit", "runs/vae", "--prior", "gmm", "--components", "0"), "--components must be at least 1, got 0"),

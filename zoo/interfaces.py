@@ -272,11 +272,13 @@ class Posterior(Part):
         latent_shape: The shape of one latent.
         continuous: Whether there are latents between latents; those of a codebook have none.
         geometry: How latents lie: flat, unless a head says otherwise.
+        fitted_prior: The fitted prior to try first, where training holds codes to no prior.
     """
 
     latent_shape: tuple[int, ...]
     continuous: bool = True
     geometry: Geometry = Geometry()
+    fitted_prior: str | None = None
 
     @property
     def latent_size(self) -> int:
@@ -497,10 +499,10 @@ class TakesPrior(LatentModel):
     """The ability to be given another prior after training.
 
     Attributes:
-        points: Whether its codes are points without a density, which nothing held to the prior.
+        fitted_prior: The one to fit first, where its codes are points that training held to no prior.
     """
 
-    points: bool
+    fitted_prior: str | None
 
     @property
     @abstractmethod

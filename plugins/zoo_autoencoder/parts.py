@@ -18,6 +18,8 @@ from zoo_autoencoder.options import DeltaOptions, MseOptions
 class DeltaPosterior(Posterior):
     """A point for each image: q(z|x) = delta(z - f(x)), event `(d,)`."""
 
+    fitted_prior = "gmm"
+
     def __init__(self, options: DeltaOptions, site: Site) -> None:
         super().__init__()
         self.latent_shape = (options.latent_dim,)

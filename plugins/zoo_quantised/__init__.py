@@ -11,7 +11,7 @@ from zoo import PartSpec, hookimpl
 
 @hookimpl
 def zoo_parts() -> Iterator[PartSpec]:
-    """Two posteriors over sequences of codes, and the prior that fits both."""
+    """Two posteriors over sequences of codes, the prior that fits both, and one that is fitted to their codes."""
     yield PartSpec(
         kind="posterior",
         name="vq",
@@ -37,4 +37,13 @@ def zoo_parts() -> Iterator[PartSpec]:
         part="zoo_quantised.priors:UniformCodesPrior",
         equation="p(z) = K^-n, so that KL(q(z|x) || p(z)) = n log K",
         paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
+    )
+    yield PartSpec(
+        kind="fitted-prior",
+        name="pixelcnn",
+        summary="A gated PixelCNN over the codes of a codebook: each code given those before it, row by row.",
+        part="zoo_quantised.fitted:FittedPixelCnn",
+        options="zoo_quantised.options:PixelCnnOptions",
+        equation="p(z) = prod_i p(k_i | k_1 .. k_i-1), z_i = e_k_i",
+        paper="van den Oord et al. (2016), arXiv:1606.05328",
     )

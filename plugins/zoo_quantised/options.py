@@ -1,8 +1,8 @@
-"""Options of quantised parts; imports no torch."""
+"""Options of quantised parts and of their fitted prior; imports no torch."""
 
 from __future__ import annotations
 
-__all__ = ["FsqOptions", "VqOptions"]
+__all__ = ["FsqOptions", "PixelCnnOptions", "VqOptions"]
 
 from dataclasses import dataclass
 from typing import Literal
@@ -32,3 +32,16 @@ class FsqOptions(Options):
     """Options of the finite scalar posterior."""
 
     levels: tuple[int, ...] = option((8, 6, 5), "Levels of each number; their product is the number of codes.", min=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelCnnOptions(Options):
+    """Options of the gated PixelCNN over codes."""
+
+    channels: int = option(64, "Channels of each of its two stacks.", min=1)
+    layers: int = option(4, "Gated layers; each sees kernel // 2 places further.", min=1)
+    kernel: int = option(5, "Side of the kernels, of which only what comes before the middle is there.", min=3, max=15)
+    steps: int = option(3000, "Most steps of Adam.", min=1)
+    batch_size: int = option(64, "Maps of codes per step.", min=1)
+    lr: float = option(1e-3, "Learning rate.", above=0)
+    patience: int = option(5, "Stop after N checks, one in 100 steps, without a better held-out likelihood.", min=1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Quantiser", "straight_through"]
+__all__ = ["Quantiser", "find_codes", "straight_through"]
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from zoo import Network, Posterior, Site, ZooError
@@ -23,6 +24,7 @@ class Quantiser(Posterior):
     """
 
     continuous = False
+    fitted_prior = "pixelcnn"
     latent_shape: tuple[int, int, int]
 
     def __init__(self, site: Site, dim: int) -> None:
@@ -48,3 +50,30 @@ class Quantiser(Posterior):
 def straight_through(codes: Tensor, source: Tensor) -> Tensor:
     """Return codes, to the bit, whose gradient goes to what they were chosen for, of the same shape."""
     return codes.detach() + (source - source.detach())
+
+
+def find_codes(vectors: Tensor, codebook: Tensor) -> Tensor:
+    """Return which codes `(K, D)` vectors `(*S, D)` are, `(*S,)`: the first that is the same number by number, or -1.
+
+    Number by number it tells codes apart by those seen so far, until all are apart; no distance is computed, so that
+    two codes that are nearly the same stay two.
+    """
+    codes, wanted = len(codebook), vectors.reshape(-1, codebook.shape[1]).to(codebook.dtype)
+    start = torch.zeros(len(wanted), dtype=torch.int64, device=wanted.device)
+    group, groups, prefixes = start, start.new_zeros(codes), start.new_zeros(1)
+    for mine, theirs in zip(wanted.unbind(1), codebook.unbind(1), strict=True):
+        if len(prefixes) == codes:
+            break
+        values, rank = torch.unique(theirs, return_inverse=True)
+        prefixes, groups = torch.unique(groups * len(values) + rank, return_inverse=True)
+        group = _position(prefixes, group * len(values) + _position(values, mine))
+    order = torch.arange(codes, device=wanted.device)
+    first = order.new_full((len(prefixes),), codes).scatter_reduce(0, groups, order, "amin")
+    found = first[group]
+    same = (codebook[found] == wanted).all(1)
+    return found.masked_fill(~same, -1).reshape(vectors.shape[:-1])
+
+
+def _position(values: Tensor, wanted: Tensor) -> Tensor:
+    """Return where values are in a sorted `(n,)`; for one that is not there, any place."""
+    return torch.searchsorted(values, wanted.contiguous()).clamp(max=len(values) - 1)

@@ -76,10 +76,10 @@ def sample(
         save_grid(images, path)
     click.echo(str(path))
     declared = prior is None and mean is None and std is None
-    if declared and isinstance(model, TakesPrior) and model.points:
+    if declared and isinstance(model, TakesPrior) and model.fitted_prior is not None:
         priors = opened.priors
         best = max(priors, key=lambda name: priors[name]["log_likelihood"]["fitted"], default=None)
-        how = f"zoo sample {run} --prior {best}" if best is not None else f"zoo fit {run} --prior gmm"
+        how = f"zoo sample {run} --prior {best}" if best is not None else f"zoo fit {run} --prior {model.fitted_prior}"
         say(f"its codes are points; a prior fitted to them may draw better: '{how}'")
 
 

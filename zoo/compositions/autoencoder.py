@@ -107,6 +107,7 @@ class Autoencoder(Model, TakesPrior, Reconstructs, Embeds, DecodesLatents, Condi
         self.latent_shape = head.latent_shape
         self.continuous = head.continuous
         self.latent_geometry = head.geometry
+        self.fitted_prior = head.fitted_prior
         self.shape = site.shape
         self.condition = site.part("condition", Condition) if "condition" in parts else None
         if self.condition is not None and len(head.decoder_shape) != 1:
@@ -126,7 +127,6 @@ class Autoencoder(Model, TakesPrior, Reconstructs, Embeds, DecodesLatents, Condi
             c = blank.new_zeros(1, self.condition.size) if self.condition is not None else None
             q, p = self.encode(blank, c), self.prior_distribution(c)
         self.train(training)
-        self.points = not q.has_density
         if not fits(q, p):
             raise ZooError(
                 f"a posterior on {_WORDS[q.support]} does not fit a prior on {_WORDS[p.support]}, which has no density "
