@@ -289,7 +289,7 @@ class TestRuns:
         assert one == zoo.evaluate("runs/a", metrics=wanted)
 
     def test_of_models_of_other_kinds(self, zoo_here: Here, small: str) -> None:
-        for name in ("ae.tiny", "vqvae.tiny", "realnvp.tiny"):
+        for name in ("ae.tiny", "vq-vae.tiny", "realnvp.tiny"):
             zoo.train(name, data=small, out=f"runs/{name}")
             found = zoo.evaluate(f"runs/{name}", metrics={"frechet": {"samples": 30}, "label-accuracy": {}})
             assert found["frechet"] > 0
