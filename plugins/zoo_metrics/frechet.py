@@ -25,7 +25,7 @@ class Moments:
     @classmethod
     def of(cls, features: Tensor) -> Moments:
         """Return the moments of features `(N, F)`, N at least 2."""
-        values = features.double().cpu()
+        values = features.cpu().double()
         return cls(values.mean(0), torch.cov(values.T).reshape(values.shape[1], -1))
 
 

@@ -6,8 +6,6 @@ __all__ = ["LabelAccuracy"]
 
 from typing import final
 
-import torch
-
 from zoo import Batch, Measure, Metric, Model, SampleOptions, Step, ZooError, given
 from zoo_metrics.classifier import Classifier, LabelledImages, Unjudged, draw, train_classifier
 from zoo_metrics.options import LabelAccuracyOptions
@@ -50,7 +48,5 @@ class LabelAccuracy(Metric):
         return Measure(sum(shares.values()) / len(shares), details=details)
 
     def _share(self, classifier: Classifier, label: int) -> float:
-        taken = [
-            classifier.classify(part) == label for part in draw(self.model, self.samples, SampleOptions(label=label))
-        ]
-        return float(torch.cat(taken).double().mean())
+        drawn = draw(self.model, self.samples, SampleOptions(label=label))
+        return sum(int((classifier.classify(x) == label).sum()) for x in drawn) / self.samples
