@@ -29,7 +29,7 @@ FITTED_PRIOR = "fitted-prior"
 """The kind of the parts that `zoo fit` fits to a trained model's codes; no role of a model."""
 
 
-ABILITIES = ("Model", "LatentModel", "Reconstructs", "Embeds", "DecodesLatents")
+ABILITIES = ("Model", "LatentModel", "Reconstructs", "Embeds", "DecodesLatents", "Conditional", "ExactLikelihood")
 """What a metric may need of a model, by the names of base classes in `zoo`."""
 
 
