@@ -67,10 +67,10 @@ class TestMerge:
     @settings(deadline=None, max_examples=50)
     @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(0.1, 3), st.floats(0.1, 3))
     def test_by_hand(self, m1: float, m2: float, s1: float, s2: float) -> None:
-        a, b = (Normal(torch.tensor([m]).double(), torch.tensor([s]).double()) for m, s in ((m1, s1), (m2, s2)))
+        a, b = (Normal(*torch.tensor([[m], [s]], dtype=torch.float64)) for m, s in ((m1, s1), (m2, s2)))
         both = merge(a, b)
         precision = s1**-2 + s2**-2
-        assert float(both.loc) == pytest.approx((m1 * s1**-2 + m2 * s2**-2) / precision)
+        assert float(both.loc) == pytest.approx((m1 * s1**-2 + m2 * s2**-2) / precision, abs=1e-12)
         assert float(both.scale) == pytest.approx(precision**-0.5)
         # It is the product of the densities, up to a constant.
         x = torch.linspace(-2, 2, 7, dtype=torch.float64).unsqueeze(1)
