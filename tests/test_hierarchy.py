@@ -18,7 +18,7 @@ from zoo import Batch, SampleOptions, Site, Step, ZooError
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import Normal, kl, kl_per_group, kl_per_unit
 from zoo.evaluation.metrics import score
-from zoo_hierarchy.chain import Chain, Conditional, merge
+from zoo_hierarchy.chain import Chain, Link, merge
 from zoo_hierarchy.networks import GaussianNet
 from zoo_hierarchy.options import BetweenOptions
 from zoo_vae.losses import Elbo
@@ -176,9 +176,7 @@ class TestChain:
         order = sizes[::-1] if downwards else sizes
         options = BetweenOptions(hidden=(3,))
         nets = [GaussianNet(a, b, options) for a, b in pairwise(order)]
-        chain = Chain(
-            Normal(torch.zeros(5, order[0]), torch.ones(5, order[0])), tuple(map(Conditional, nets)), downwards
-        )
+        chain = Chain(Normal(torch.zeros(5, order[0]), torch.ones(5, order[0])), tuple(map(Link, nets)), downwards)
         z = chain.sample(tuple(shape))
         assert chain.sizes == tuple(sizes)
         assert z.shape == (*shape, 5, sum(sizes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Chain", "Conditional", "merge"]
+__all__ = ["Chain", "Link", "merge"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ def merge(a: Normal, b: Normal) -> Normal:
 
 
 @dataclass(frozen=True, eq=False)
-class Conditional:
+class Link:
     """A group given the group before it: a net's normal, merged with what else is known of the group.
 
     Arguments:
@@ -54,7 +54,7 @@ class Conditional:
         merged = found if self.evidence is None else merge(self.evidence, found)
         return merged if self.temperature == 1.0 else merged.tempered(self.temperature)
 
-    def detached(self) -> Conditional:
+    def detached(self) -> Link:
         """Return the same without gradients to its parameters."""
         evidence = None if self.evidence is None else self.evidence.detached()
         return replace(self, evidence=evidence, frozen=True)
@@ -73,7 +73,7 @@ class Chain(Distribution):
     """
 
     first: Normal
-    others: tuple[Conditional, ...]
+    others: tuple[Link, ...]
     downwards: bool
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zoo import Network, Posterior, Site
 from zoo.distributions import Distribution
-from zoo_hierarchy.chain import Chain, Conditional
+from zoo_hierarchy.chain import Chain, Link
 from zoo_hierarchy.networks import GaussianNet, between, layers
 from zoo_hierarchy.options import GroupOptions
 
@@ -65,7 +65,7 @@ class LadderPosterior(GroupPosterior):
             features = up(features)
             said.append(head(features))
         top, *below = said[::-1]
-        others = (Conditional(net, evidence) for net, evidence in zip(self.downwards, below, strict=True))  # type: ignore[arg-type]
+        others = (Link(net, evidence) for net, evidence in zip(self.downwards, below, strict=True))  # type: ignore[arg-type]
         return Chain(top, tuple(others), downwards=True)
 
 
@@ -83,5 +83,5 @@ class BottomUpPosterior(GroupPosterior):
         self.upwards = between(self.groups, options)
 
     def forward(self, features: Tensor) -> Distribution:
-        others = tuple(Conditional(net) for net in self.upwards)  # type: ignore[arg-type]
+        others = tuple(Link(net) for net in self.upwards)  # type: ignore[arg-type]
         return Chain(self.head(features.flatten(1)), others, downwards=False)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo import Options, Posterior, Prior, Site, ZooError
 from zoo.distributions import Distribution, Normal
-from zoo_hierarchy.chain import Chain, Conditional
+from zoo_hierarchy.chain import Chain, Link
 from zoo_hierarchy.networks import between
 from zoo_hierarchy.options import BetweenOptions
 from zoo_hierarchy.posteriors import GroupPosterior, LadderPosterior
@@ -29,7 +29,7 @@ class _GroupPrior(Prior):
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         top = Normal(self.zeros, torch.ones_like(self.zeros))
-        return Chain(top, tuple(Conditional(net) for net in self._nets()), downwards=True)  # type: ignore[arg-type]
+        return Chain(top, tuple(Link(net) for net in self._nets()), downwards=True)  # type: ignore[arg-type]
 
     def _nets(self) -> Sequence[nn.Module]:
         """The nets from each group to the one below."""
