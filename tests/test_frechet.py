@@ -18,9 +18,9 @@ from zoo import Batch, Conditional, Measure, Model, SampleOptions, Step, ZooErro
 from zoo.evaluation.measure import Asked, measure
 from zoo.options import Options
 from zoo.registry import load_registry
-from zoo_metrics.classifier import LEAST, Classifier, LabelledImages, Unjudged, draw, train_classifier
-from zoo_metrics.frechet import Moments, frechet_distance
-from zoo_metrics.options import FrechetOptions, LabelAccuracyOptions
+from zoo_samples.classifier import LEAST, Classifier, LabelledImages, Unjudged, draw, train_classifier
+from zoo_samples.frechet import Moments, frechet_distance
+from zoo_samples.options import FrechetOptions, LabelAccuracyOptions
 
 START = Step.of(0, 0, 0)
 Here = Callable[..., Done]

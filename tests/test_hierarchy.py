@@ -12,12 +12,12 @@ from conftest import Done
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from zoo.evaluation.metrics import score
 
 import zoo
 from zoo import Batch, SampleOptions, Site, Step, ZooError
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import Normal, kl, kl_per_group, kl_per_unit
-from zoo.evaluation.metrics import score
 from zoo_hierarchy.chain import Chain, Link, merge
 from zoo_hierarchy.networks import GaussianNet
 from zoo_hierarchy.options import BetweenOptions

@@ -12,17 +12,19 @@ import pytest
 import torch
 from conftest import Done, ZooProcess
 from torch import Tensor
+from zoo.evaluation.metrics import score
 
 import zoo
 from zoo import Batch, DataOptions, ImageSet, LatentModel, Measure, Metric, MetricSpec, Options, Split, Step, Terms
 from zoo.distributions import Delta, Distribution, Normal
 from zoo.evaluation import blocks
 from zoo.evaluation.measure import Asked, measure
-from zoo.evaluation.metrics import score
 from zoo.registry import load_registry
-from zoo_metrics import iwae_bound, total_correlation
-from zoo_metrics.iwae_bound import IwaeBound, importance_weighted_bound
-from zoo_metrics.options import IwaeBoundOptions, TotalCorrelationOptions
+from zoo_likelihood import iwae_bound
+from zoo_likelihood.iwae_bound import IwaeBound, importance_weighted_bound
+from zoo_likelihood.options import IwaeBoundOptions
+from zoo_metrics import total_correlation
+from zoo_metrics.options import TotalCorrelationOptions
 from zoo_metrics.total_correlation import TotalCorrelation
 
 START = Step.of(0, 0, 0)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, fit, load, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
+    from zoo.evaluation.subject import Subject
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
@@ -55,6 +56,7 @@ _LAZY = {
     **dict.fromkeys(("build", "compare", "evaluate", "fit", "load", "train"), "zoo.api"),
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
+    "Subject": "zoo.evaluation.subject",
     **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
@@ -132,6 +134,7 @@ __all__ = [
     "Site",
     "Split",
     "Step",
+    "Subject",
     "TakesPrior",
     "Terms",
     "ZooError",

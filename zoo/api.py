@@ -92,6 +92,8 @@ def evaluate(
     seed: int = 0,
     prior: str | None = None,
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
+    split: str = "test",
+    samples: int = 10_000,
 ) -> dict[str, Any]:
     """Score a run on the test images, as `zoo evaluate` does, and return the scores by name.
 
@@ -102,6 +104,8 @@ def evaluate(
         seed: Seed of the posterior samples; the same one gives the same numbers to the bit.
         prior: A prior that `fit` fitted, in the place of the declared one.
         metrics: Further metrics by name, or their options by name: `{"iwae-bound": {"k": 5000}}`.
+        split: Which images: `test`, `train` or `val`.
+        samples: How many images metrics of samples draw.
 
     Raises:
         ZooError: If the data does not fit the model, no such prior was fitted, or there is no such metric.
@@ -114,7 +118,9 @@ def evaluate(
     """
     run = find_run(path) if prior is None else find_run(path).with_prior(prior)
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
-    return evaluate_run(load_registry(), run, data=data, device=device, seed=seed, metrics=wanted)
+    return evaluate_run(
+        load_registry(), run, data=data, device=device, seed=seed, metrics=wanted, split=split, samples=samples
+    )
 
 
 def fit(

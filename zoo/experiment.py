@@ -21,7 +21,8 @@ from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import Diverged, Interrupted, ZooError
-from zoo.evaluation.blocks import BLOCK, evaluate_model, figure_batches
+from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
+from zoo.evaluation.measure import score, usual
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import model_card
@@ -289,7 +290,8 @@ def _report(job: _Job, run: Run, step: Step, outcome: Outcome, command: str) -> 
     from zoo.figures.gallery import draw_gallery, enough
 
     seed, options = job.settings.training.seed, job.settings.data_options
-    scores = evaluate_model(job.model, job.images, options, step, job.device, seed)
+    subject = subject_of(job.model, job.images, options, step, job.device, seed)
+    scores, per_image = score(subject, usual(job.registry))
     scores["parameters"] = count_parameters(job.model)
     scores["images_per_second"] = round(outcome.images_per_second, 1)
     scores["seconds"] = round(outcome.seconds, 1)
@@ -299,4 +301,4 @@ def _report(job: _Job, run: Run, step: Step, outcome: Outcome, command: str) -> 
     pictures = sorted(path.name for path in run.figures.glob("*.png"))
     write_text(run.path / "README.md", model_card(run.name, run.metadata, scores, pictures, command))
     # Last, because a run with scores is a finished one.
-    run.write_scores(scores)
+    run.write_scores(scores, per_image)

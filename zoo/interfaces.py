@@ -539,27 +539,28 @@ class Measure:
     """What a metric found.
 
     Arguments:
-        value: The score, averaged over images, or nothing where the model has none.
+        value: The score, or several where it is one for each unit, or nothing where the model has none.
         reason: Why there is none, as the end of a sentence.
         details: What belongs to the score, by name: its standard error, how many samples it rests on.
+        per_image: The value of each image, `(N,)`, whose mean is the score, where it is such a mean: what tells two
+            models apart image by image.
+        warning: What to keep in mind when the score is read, as a sentence; empty if there is nothing.
     """
 
-    value: float | None
+    value: float | Sequence[float] | None
     reason: str = ""
     details: Mapping[str, float] = field(default_factory=dict)
+    per_image: Tensor | None = field(default=None, compare=False, repr=False)
+    warning: str = ""
 
 
 class Metric(ABC):
-    """A score of a trained model on images; built as `Name(options, model)`.
+    """A score of a trained model; built as `Name(options, subject)` for a `zoo.Subject`, and used once.
 
-    The engine shows it every block of test images once, with the model in eval mode, without gradients, and with
-    torch's default generator at a seed of the block's own, so that the score is repeatable to the bit.
+    It is computed with the model in eval mode, without gradients, and with torch's default generator at a seed of its
+    own, so that the score is repeatable to the bit.
     """
 
     @abstractmethod
-    def add(self, batch: Batch, step: Step) -> None:
-        """Look at a block of images; `step` is where in its schedules the model is."""
-
-    @abstractmethod
-    def result(self) -> Measure:
-        """Return the score of all images seen; what it draws is seeded too."""
+    def compute(self) -> Measure:
+        """Return the score, of as many of the subject's images and samples as it takes."""

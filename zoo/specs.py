@@ -6,6 +6,7 @@ __all__ = [
     "ABILITIES",
     "API",
     "FITTED_PRIOR",
+    "GROUPS",
     "CompositionSpec",
     "DatasetSpec",
     "MetricSpec",
@@ -18,7 +19,7 @@ __all__ = [
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from zoo.errors import ZooError, one_line
 
@@ -31,6 +32,10 @@ FITTED_PRIOR = "fitted-prior"
 
 ABILITIES = ("Model", "LatentModel", "Reconstructs", "Embeds", "DecodesLatents", "Conditional", "ExactLikelihood")
 """What a metric may need of a model, by the names of base classes in `zoo`."""
+
+
+GROUPS = ("reconstruction", "likelihood", "latent use", "samples", "representation", "cost", "other")
+"""What metrics are about, in the order of tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,16 +156,21 @@ class DatasetSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """A score that `zoo evaluate --metric NAME` computes.
+    """A score that `zoo evaluate --metrics NAME` computes.
 
     Arguments:
-        name: What users type, in kebab-case; its options are `--NAME.option`.
+        name: What users type, in kebab-case; its options are `--NAME.option`. Files have underscores in its place.
         summary: One sentence with a full stop.
-        metric: The class, as `"package.module:Name"`; built as `Name(options, model)`.
+        metric: The class, as `"package.module:Name"`; built as `Name(options, subject)`.
         options: Its options dataclass, as `"package.module:Name"`; must not import torch.
+        group: What it is about, one of `GROUPS`.
         needs: The ability that a model must have, by the name of its base class in `zoo`, such as `"LatentModel"`.
+        unit: What one of it is, such as `"nats per image"`; empty for a plain number.
+        better: Which way is better, if one is.
+        estimator: How the number is estimated: of how many images, samples and draws.
         equation: What it computes, in the project's symbols.
         paper: Authors (year), arXiv number.
+        usual: Whether it is computed whenever a run is scored, without being asked for.
         api: The level of the plugin interface that it was written for.
     """
 
@@ -168,9 +178,14 @@ class MetricSpec:
     summary: str
     metric: str
     options: str = "zoo.options:Options"
+    group: str = "other"
     needs: str = "Model"
+    unit: str = ""
+    better: Literal["higher", "lower", ""] = ""
+    estimator: str = ""
     equation: str = ""
     paper: str = ""
+    usual: bool = False
     api: int = API
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FrechetOptions", "IwaeBoundOptions", "LabelAccuracyOptions", "TotalCorrelationOptions"]
+__all__ = ["TotalCorrelationOptions"]
 
 from dataclasses import dataclass
 
@@ -10,32 +10,7 @@ from zoo import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class IwaeBoundOptions(Options):
-    """Options of the importance-weighted bound."""
-
-    k: int = option(1000, "Codes drawn for each image; more are tighter and take longer.", min=1)
-
-
-@dataclass(frozen=True, kw_only=True)
 class TotalCorrelationOptions(Options):
     """Options of the total correlation."""
 
     images: int = option(10_000, "Use the first N test images.", min=2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrechetOptions(Options):
-    """Options of the Fréchet distance."""
-
-    samples: int = option(10_000, "Images drawn from the model.", min=2)
-    images: int = option(10_000, "Use the first N test images: half to train the classifier, half to compare.", min=16)
-    label: str = option("label", "Name of the label that the classifier learns.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelAccuracyOptions(Options):
-    """Options of the label accuracy."""
-
-    samples: int = option(1000, "Images drawn from the model for each label.", min=1)
-    images: int = option(10_000, "Use the first N test images: half to train the classifier, half to test it.", min=16)
-    label: str = option("label", "Name of the label that the classifier learns; the one that the model is told.")

@@ -6,12 +6,12 @@ __all__ = ["TotalCorrelation", "total_correlation"]
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
 
-from zoo import Batch, LatentModel, Measure, Metric, Step, given
+from zoo import LatentModel, Measure, Metric, Subject, given
 from zoo.distributions import Factorised
 from zoo_metrics.options import TotalCorrelationOptions
 
@@ -31,31 +31,21 @@ class TotalCorrelation(Metric):
         Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018), arXiv:1802.04942.
     """
 
-    def __init__(self, options: TotalCorrelationOptions, model: LatentModel) -> None:
+    def __init__(self, options: TotalCorrelationOptions, subject: Subject) -> None:
         self.images = options.images
-        self.model = model
-        self._posteriors: list[Factorised] = []
-        self._codes: list[Tensor] = []
-        self._reason = ""
+        self.subject = subject
 
-    def add(self, batch: Batch, step: Step) -> None:
-        room = self.images - sum(map(len, self._codes))
-        if self._reason or room <= 0:
-            return
-        q = given(self.model, batch.y).encode(batch.x)
-        if not isinstance(q, Factorised) or not q.has_density:
-            self._reason = f"a {type(q).__name__} posterior has no density of each unit"
-            return
-        if room < len(batch.x):
-            q = q.select(torch.arange(room, device=batch.x.device))
-        self._posteriors.append(q)
-        self._codes.append(q.rsample())
-
-    def result(self) -> Measure:
-        if self._reason:
-            return Measure(None, self._reason)
-        found = total_correlation(self._posteriors, torch.cat(self._codes))
-        return Measure(float(found.mean()), details={"images": float(len(found))})
+    def compute(self) -> Measure:
+        model = cast(LatentModel, self.subject.model)
+        posteriors, codes = [], []
+        for batch in self.subject.test(self.images):
+            q = given(model, batch.y).encode(batch.x)
+            if not isinstance(q, Factorised) or not q.has_density:
+                return Measure(None, f"a {type(q).__name__} posterior has no density of each unit")
+            posteriors.append(q)
+            codes.append(q.rsample())
+        found = total_correlation(posteriors, torch.cat(codes))
+        return Measure(float(found.mean()), details={"images": len(found)})
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["METRIC", "MetricCommand", "metric_options"]
+__all__ = ["METRICS", "SAMPLES", "SPLIT", "MetricCommand", "metric_names", "metric_options"]
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,21 @@ if TYPE_CHECKING:
     from zoo.registry import Registry
     from zoo.specs import MetricSpec
 
-METRIC = click.option(
-    "--metric",
-    multiple=True,
-    metavar="NAME",
+METRICS = click.option(
+    "--metrics",
+    metavar="NAME,NAME|all",
     shell_complete=names(lambda registry: [(one.name, one.item.summary) for one in registry.metrics.entries()]),
-    help="Compute this metric too; may be given more than once.",
+    help="Compute these too; 'zoo list --metrics' shows what there is.",
+)
+SPLIT = click.option(
+    "--split", type=click.Choice(["test", "train", "val"]), default="test", show_default=True, help="Which images."
+)
+SAMPLES = click.option(
+    "--samples",
+    type=click.IntRange(2),
+    default=10_000,
+    show_default=True,
+    help="Images that metrics of samples draw.",
 )
 
 
@@ -59,6 +68,13 @@ def _fields(entry: Entry[MetricSpec]) -> tuple[Field, ...]:
         return ()
 
 
+def metric_names(registry: Registry, text: str | None) -> list[str]:
+    """Return the metrics that `--metrics` names; `all` is every one."""
+    if text == "all":
+        return registry.metrics.names()
+    return [name.strip() for name in text.split(",") if name.strip()] if text else []
+
+
 def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the options that were typed for each metric that was named.
 
@@ -70,6 +86,6 @@ def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[
         metric, _, option = key.rpartition(".")
         if metric not in options:
             flag = f"--{metric}.{option.replace('_', '-')}"
-            raise ZooError(f"{flag} sets an option of a metric that is not computed; add --metric {metric}")
+            raise ZooError(f"{flag} sets an option of a metric that is not computed; add --metrics {metric}")
         options[metric][option] = value
     return options

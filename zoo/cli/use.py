@@ -4,12 +4,13 @@ from __future__ import annotations
 
 __all__ = ["evaluate", "sample"]
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.metric_command import METRIC, MetricCommand, metric_options
+from zoo.cli.metric_command import METRICS, SAMPLES, SPLIT, MetricCommand, metric_names, metric_options
 from zoo.cli.opening import (
     DEVICE,
     OUT,
@@ -23,7 +24,13 @@ from zoo.cli.opening import (
     target,
 )
 from zoo.cli.session import session
-from zoo.cli.terminal import JSON, number, print_json, print_table, say
+from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
+from zoo.specs import GROUPS
+
+if TYPE_CHECKING:
+    from zoo.registry import Registry
+
+_ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
 @click.command()
@@ -85,7 +92,9 @@ def sample(
 
 @click.command(cls=MetricCommand)
 @RUN
-@METRIC
+@METRICS
+@SPLIT
+@SAMPLES
 @PRIOR
 @image_flags
 @click.option("--seed", type=click.IntRange(0), help="Seed of the posterior samples.  [default: the run's own]")
@@ -96,7 +105,9 @@ def evaluate(
     ctx: click.Context,
     /,
     run: str,
-    metric: tuple[str, ...],
+    metrics: str | None,
+    split: str,
+    samples: int,
     prior: str | None,
     seed: int | None,
     device: str,
@@ -105,29 +116,43 @@ def evaluate(
 ) -> None:
     """Score a run on the test images, and write the scores into it; with a fitted prior, show them only.
 
-    Plugins bring more metrics, such as iwae-bound; an option of one is set by its name, as in --iwae-bound.k 5000.
+    An option of a metric is set by its name, as in --metrics iwae-bound --iwae-bound.k 5000.
     """
-    wanted = metric_options(ctx, metric)
+    registry = session(ctx).registry
+    wanted = metric_options(ctx, metric_names(registry, metrics))
     opened = open_run(ctx, run, prior)
     reading = {key: value for key, value in reading.items() if not key.startswith("option_")}
     facts, data, options = opened.metadata, reading["data"], read_options(reading)
+    from zoo.cli.progress import watch
     from zoo.evaluation.runs import evaluate_run
-    from zoo.runs.card import LABELS
 
-    registry = session(ctx).registry
     chosen = facts["training"]["seed"] if seed is None else seed
-    scores = evaluate_run(registry, opened, data, device, chosen, options, wanted)
+    scores = evaluate_run(registry, opened, data, device, chosen, options, wanted, split, samples, watch())
     if as_json:
         with_prior = {"prior": prior} if prior is not None else {}
         print_json({"run": str(opened.path), **with_prior, "data": data or facts["data"]["name"], "scores": scores})
         return
-    rows = [[name, number(scores[name]), LABELS[name]] for name in LABELS]
+    _show(registry, scores, wanted)
+
+
+def _show(registry: Registry, scores: dict[str, Any], wanted: Iterable[str]) -> None:
+    """Print a table of the scores, then why some that were asked for are missing, and what to keep in mind."""
+    found = [(entry.name.replace("-", "_"), entry) for entry in registry.metrics.entries()]
+    shown = [(key, entry.item) for key, entry in found if key in scores]
+    rows: list[list[str]] = []
+    for key, spec in sorted(shown, key=lambda one: GROUPS.index(one[1].group)):
+        if isinstance(scores[key], list):
+            continue
+        rows.append([key, number(scores[key]), spec.unit, _ARROWS[spec.better], spec.summary])
+        rows += [[name, number(scores[name]), "", "", ""] for name in scores if name.startswith(f"{key}.")]
+    rows.append(["likelihood", scores["likelihood"] or DASH, "", "", "What is known of log p(x), and of which pixels."])
+    print_table(("score", "value", "unit", "better", "meaning"), rows, right=(1,))
+    for key, _ in shown:
+        if isinstance(scores[key], list):
+            click.echo(f"{key} " + " ".join(number(value) for value in scores[key]))
     for name in wanted:
-        rows.append([name, number(scores[name]), registry.metric(name).item.summary])
-        rows += [[key, number(scores[key]), ""] for key in scores if key.startswith(f"{name}.")]
-    print_table(("score", "value", "meaning"), rows, right=(1,))
-    for name in ("kl_per_unit", "rate_per_group"):
-        if scores[name]:
-            click.echo(f"{name} " + " ".join(number(value) for value in scores[name]))
-    for name, reason in scores.get("reasons", {}).items():
-        say(f"{name}: none, because {reason}")
+        key = name.replace("-", "_")
+        if reason := scores.get("reasons", {}).get(key):
+            say(f"{name}: none, because {reason}")
+    for name, warning in scores.get("warnings", {}).items():
+        say(f"NOTE: {name}: {warning}")

@@ -185,6 +185,10 @@ class Factorised(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return sum_event(self.log_prob_per_unit(value), self.event_ndim)
 
+    def log_prob_of_each(self, value: Tensor) -> Tensor:
+        """Return the log-density of values `(*shape, *event)` under each event of a batch `(K,)`: `(*shape, K)`."""
+        return self.log_prob(value.unsqueeze(value.ndim - self.event_ndim))
+
 
 def sum_event(value: Tensor, event_ndim: int) -> Tensor:
     """Sum over the last `event_ndim` dimensions, `(*batch, *event) -> (*batch)`."""

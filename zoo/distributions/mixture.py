@@ -52,8 +52,7 @@ class Mixture(Distribution):
         return every.reshape(*shape, *self.event_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        events = value.unsqueeze(value.ndim - len(self.event_shape))
-        return torch.logsumexp(F.log_softmax(self.logits, -1) + self.components.log_prob(events), -1)
+        return torch.logsumexp(F.log_softmax(self.logits, -1) + self.components.log_prob_of_each(value), -1)
 
     def tempered(self, temperature: float) -> Mixture | None:
         cooled = self.components.tempered(temperature)

@@ -48,6 +48,17 @@ class Normal(Factorised):
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -0.5 * (((value - self.loc) / self.scale) ** 2 + LOG_TWO_PI) - self.scale.log()
 
+    def log_prob_of_each(self, value: Tensor) -> Tensor:
+        if value.device.type == "mps":
+            return super().log_prob_of_each(value)
+        # As products of matrices, which need no memory for every pair of value, event and unit. They take the
+        # difference of squares that may be large beside it, hence double precision.
+        loc, scale = (parameter.expand(self.loc.shape).flatten(1).double() for parameter in (self.loc, self.scale))
+        z, precision = value.flatten(value.ndim - self.event_ndim).double(), scale**-2
+        square = z**2 @ precision.T - 2 * (z @ (loc * precision).T) + (loc**2 * precision).sum(-1)
+        log_prob = -0.5 * (square + z.shape[-1] * LOG_TWO_PI) - scale.log().sum(-1)
+        return log_prob.to(value.dtype)
+
     def kl_to(self, other: Distribution) -> Tensor | None:
         if isinstance(other, Normal):
             # The logarithm of the ratio, not of its square, which rounds to 0 long before.

@@ -1,62 +1,80 @@
-"""Test images in blocks of a fixed size, for scores and figures that do not depend on how they are batched."""
+"""Images in blocks of a fixed size, for scores and figures that do not depend on how they are batched."""
 
 from __future__ import annotations
 
-__all__ = ["BLOCK", "evaluate_model", "figure_batches", "measure_model", "test_feed"]
+__all__ = ["BLOCK", "SAMPLES", "figure_batches", "subject_of"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 
-from zoo.data.images import ImageSet
+from zoo.data.images import ImageSet, Split
 from zoo.data.options import DataOptions
-from zoo.evaluation.measure import Asked, measure
-from zoo.evaluation.metrics import Scores, score
-from zoo.interfaces import Batch, Measure, Model, Step
+from zoo.evaluation.subject import Subject, block_seed
+from zoo.interfaces import Batch, Model, Step
 from zoo.training.feed import Feed
 from zoo.training.randomness import isolated
 
 BLOCK = 500
 """Images in a block; its noise is drawn from a generator of its own."""
 
-
-def test_feed(images: ImageSet, options: DataOptions) -> Feed:
-    """Return the test images in blocks."""
-    return Feed(images, images.test, replace(options, augment="none"), BLOCK, 0)
+SAMPLES = 10_000
+"""Images that metrics of samples draw, unless they are told another number."""
 
 
-def evaluate_model(
-    model: Model, images: ImageSet, options: DataOptions, step: Step, device: torch.device, seed: int
-) -> Scores:
-    """Score a model on the test images; the same seed gives the same numbers to the bit."""
-    with isolated(seed):
-        return score(model, _test_batches(images, options, device), step, seed)
-
-
-def measure_model(
+def subject_of(
     model: Model,
-    asked: Sequence[Asked],
     images: ImageSet,
     options: DataOptions,
     step: Step,
     device: torch.device,
     seed: int,
-) -> dict[str, Measure]:
-    """Return what metrics find on the test images: for a seed the same images to the bit that are scored."""
-    with isolated(seed):
-        return measure(model, asked, _test_batches(images, options, device), step, seed)
+    *,
+    test: Split | None = None,
+    samples: int = SAMPLES,
+) -> Subject:
+    """Return a model with its images, as metrics see them.
+
+    Arguments:
+        model: The model.
+        images: The data set.
+        options: How its images are read.
+        step: Where in its schedules the model is.
+        device: Where to compute.
+        seed: Seed of everything that is drawn, the pixels of `--binarize dynamic` too.
+        test: The images to score it on; the set's test images by default.
+        samples: How many images a metric of samples draws.
+    """
+    scored = images.test if test is None else test
+
+    def blocks(split: Split, purpose: str) -> Iterator[Batch]:
+        return _blocks(images, split, options, device, seed, purpose)
+
+    return Subject(
+        model,
+        step,
+        lambda: blocks(scored, "test pixels"),
+        lambda: blocks(images.train, "train pixels"),
+        seed=seed,
+        samples=samples,
+        data=images.name,
+    )
 
 
-def _test_batches(images: ImageSet, options: DataOptions, device: torch.device) -> Iterator[Batch]:
-    return (_to_device(batch, device) for batch in test_feed(images, options).in_order())
+def _blocks(
+    images: ImageSet, split: Split, options: DataOptions, device: torch.device, seed: int, purpose: str
+) -> Iterator[Batch]:
+    feed = Feed(images, split, replace(options, augment="none"), BLOCK, 0)
+    for number, start in enumerate(range(0, len(split), BLOCK)):
+        with isolated(block_seed(seed, purpose, number)):
+            batch = feed.batch(torch.arange(start, min(start + BLOCK, len(split))), varied=False)
+        yield _to_device(batch, device)
 
 
 def figure_batches(images: ImageSet, options: DataOptions, device: torch.device, count: int) -> Sequence[Batch]:
     """Return the first test images, for figures."""
-    with isolated(0):
-        feed = test_feed(replace(images, test=images.test[:count]), options)
-        return [_to_device(batch, device) for batch in feed.in_order()]
+    return list(_blocks(images, images.test[:count], options, device, 0, "test pixels"))
 
 
 def _to_device(batch: Batch, device: torch.device) -> Batch:

@@ -1,21 +1,26 @@
-"""Scores that plugins bring: found by name, set by options, shown the test images block by block."""
+"""Scores by metrics: found by name, set by options, each asked of the same subject."""
 
 from __future__ import annotations
 
-__all__ = ["Asked", "as_scores", "ask", "measure"]
+__all__ = ["Asked", "as_scores", "ask", "measure", "score", "usual"]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import zoo
 from zoo.errors import ZooError
-from zoo.interfaces import Batch, Measure, Metric, Model, Step
+from zoo.evaluation.core import likelihood_of
+from zoo.evaluation.subject import Subject, block_seed
+from zoo.interfaces import Measure, Metric
 from zoo.options import Options
 from zoo.registry import Registry
 from zoo.specs import MetricSpec, import_or_tell
+from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
 
 
@@ -41,6 +46,11 @@ def ask(registry: Registry, wanted: Mapping[str, Mapping[str, Any]]) -> list[Ask
     return [_ask_one(registry, name, values) for name, values in wanted.items()]
 
 
+def usual(registry: Registry) -> list[Asked]:
+    """Return the metrics that are computed whenever a run is scored."""
+    return [_ask_one(registry, one.name, {}) for one in registry.metrics.entries() if one.item.usual]
+
+
 def _ask_one(registry: Registry, name: str, values: Mapping[str, Any]) -> Asked:
     entry = registry.metric(name)
     options: type[Options] = import_or_tell(entry.item.options, f"metric '{name}' of {entry.source}")
@@ -50,59 +60,72 @@ def _ask_one(registry: Registry, name: str, values: Mapping[str, Any]) -> Asked:
         raise ZooError(f"metric {name}: {error}") from None
 
 
-@torch.no_grad()
-def measure(
-    model: Model, asked: Sequence[Asked], batches: Iterable[Batch], step: Step, seed: int = 0
-) -> dict[str, Measure]:
+def score(
+    subject: Subject, asked: Sequence[Asked], progress: Progress | None = None
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the scores of a subject by name, and the values of each image `(N,)` of those that are means of such."""
+    with _examined(subject):
+        found, likelihood = measure(subject, asked, progress), likelihood_of(subject)
+    per_image = {_key(name): one.per_image for name, one in found.items() if one.per_image is not None}
+    return {**as_scores(found), "likelihood": likelihood}, per_image
+
+
+def measure(subject: Subject, asked: Sequence[Asked], progress: Progress | None = None) -> dict[str, Measure]:
     """Return what each metric finds; one that the model lacks the ability for finds nothing, with a reason.
 
     Arguments:
-        model: The model, put in eval mode for the time.
+        subject: The model, put in eval mode for the time, and its images.
         asked: The metrics.
-        batches: The images, in blocks of a fixed size.
-        step: Where in its schedules the model is.
-        seed: Each block draws from a generator seeded by it and the block.
+        progress: Who is told of each metric that was asked for by name.
 
     Raises:
         ZooError: If a metric's code does not import.
     """
-    training = model.training
-    model.eval()
-    with isolated(seed << 20):
-        metrics = {one.name: _build(one, model) for one in asked if _can(model, one.spec)}
-    count = 0
-    for batch in batches if metrics else ():
-        for metric in metrics.values():
-            with isolated((seed << 20) + count):
-                metric.add(batch, step)
-        count += 1
     found = {}
-    for one in asked:
-        with isolated((seed << 20) + count):
-            found[one.name] = metrics[one.name].result() if one.name in metrics else _lacks(one.spec)
-    model.train(training)
+    with _examined(subject):
+        for one in asked:
+            if progress is not None and not one.spec.usual:
+                progress.say(f"computing {one.name}")
+            found[one.name] = _compute(subject, one)
     return found
 
 
+@contextmanager
+def _examined(subject: Subject) -> Iterator[None]:
+    """Put the model in eval mode, and draw and compute without a trace."""
+    training = subject.model.training
+    subject.model.eval()
+    try:
+        with torch.no_grad(), isolated(subject.seed):
+            yield
+    finally:
+        subject.model.train(training)
+
+
+def _compute(subject: Subject, asked: Asked) -> Measure:
+    if not isinstance(subject.model, getattr(zoo, asked.spec.needs)):
+        return Measure(None, f"the model is no {asked.spec.needs}, which {asked.spec.name} needs")
+    kind = import_or_tell(asked.spec.metric, f"metric '{asked.name}'")
+    with isolated(block_seed(subject.seed, asked.spec.name)):
+        metric: Metric = kind(asked.options, subject)
+        return metric.compute()
+
+
 def as_scores(found: Mapping[str, Measure]) -> dict[str, Any]:
-    """Return measures as scores: each under its name, what belongs to it as `name.detail`, and why there is none."""
+    """Return measures as scores: each under its name, what belongs to it as `name.detail`, and why there is none.
+
+    Names have underscores in files, as those of options do.
+    """
     scores: dict[str, Any] = {}
     for name, one in found.items():
-        scores[name] = one.value
-        scores.update({f"{name}.{detail}": value for detail, value in one.details.items()})
-    if reasons := {name: one.reason for name, one in found.items() if one.value is None}:
-        scores["reasons"] = reasons
+        key = _key(name)
+        scores[key] = list(one.value) if isinstance(one.value, Sequence) else one.value
+        scores.update({f"{key}.{detail}": value for detail, value in one.details.items()})
+    for kind in ("reason", "warning"):
+        if told := {_key(name): getattr(one, kind) for name, one in found.items() if getattr(one, kind)}:
+            scores[f"{kind}s"] = told
     return scores
 
 
-def _build(asked: Asked, model: Model) -> Metric:
-    metric: Metric = import_or_tell(asked.spec.metric, f"metric '{asked.name}'")(asked.options, model)
-    return metric
-
-
-def _can(model: Model, spec: MetricSpec) -> bool:
-    return isinstance(model, getattr(zoo, spec.needs))
-
-
-def _lacks(spec: MetricSpec) -> Measure:
-    return Measure(None, f"the model is no {spec.needs}, which {spec.name} needs")
+def _key(name: str) -> str:
+    return name.replace("-", "_")

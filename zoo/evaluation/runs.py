@@ -7,17 +7,19 @@ __all__ = ["evaluate_run", "images_for"]
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.data.images import ImageSet
+from zoo.data.images import ImageSet, Split
 from zoo.data.options import DataOptions
+from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import ZooError
-from zoo.evaluation.blocks import evaluate_model, measure_model
-from zoo.evaluation.measure import as_scores, ask
+from zoo.evaluation.blocks import SAMPLES, subject_of
+from zoo.evaluation.measure import ask, score, usual
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.folder import Run
 from zoo.runs.loading import find_data, load_model, place, step_of
+from zoo.training.progress import Progress
 
 
 def images_for(
@@ -67,33 +69,57 @@ def evaluate_run(
     seed: int = 0,
     reading: dict[str, Any] | None = None,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    split: str = "test",
+    samples: int = SAMPLES,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Score a run on test images and, if they are its own, write the scores into it.
+    """Score a run on images and, if they are its own test images, write the scores into it, beside earlier ones.
 
     Arguments:
         registry: Where parts and data sets are found.
         run: The run; one with a fitted prior is scored with that, and its scores are not written.
         data: Another data set of the same shape.
         device: Where to compute.
-        seed: Seed of the posterior samples.
+        seed: Seed of whatever is drawn.
         reading: Image options for that other data set.
         metrics: Options of further metrics, by name.
+        split: Which images: `test`, `train` or `val`.
+        samples: How many images metrics of samples draw.
+        progress: Who is told which metric is computed.
 
     Raises:
         ZooError: If the data does not fit the model, or there is no such metric.
     """
-    asked = ask(registry, metrics or {})
+    wanted = {one.name: one for one in [*usual(registry), *ask(registry, metrics or {})]}
     images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
     model = place(load_model(run, registry), where)
-    step = step_of(run)
-    scores: dict[str, Any] = dict(evaluate_model(model, images, options, step, where, seed))
-    scores.update(as_scores(measure_model(model, asked, images, options, step, where, seed)))
+    chosen = _split(images, options, split, run.metadata["training"]["seed"])
+    subject = subject_of(model, images, options, step_of(run), where, seed, test=chosen, samples=samples)
+    scores, per_image = score(subject, list(wanted.values()), progress)
     outcome = run.metadata["outcome"]
     scores["parameters"] = outcome["parameters"]
     scores["images_per_second"] = round(outcome["images_per_second"], 1)
     scores["seconds"] = round(outcome["seconds"], 1)
-    own = run.prior is None and not reading and data in (None, run.metadata["data"]["name"])
+    own = run.prior is None and not reading and data in (None, run.metadata["data"]["name"]) and split == "test"
     if own and run.weights.parent == run.path and seed == run.metadata["training"]["seed"]:
-        run.write_scores(scores)
+        run.add_scores(scores, per_image)
     return scores
+
+
+def _split(images: ImageSet, options: DataOptions, split: str, seed: int) -> Split:
+    """Return the images of a split, parted as they were in training.
+
+    Raises:
+        ZooError: If there is no such split.
+    """
+    if split == "test":
+        return images.test
+    if split not in ("train", "val"):
+        raise ZooError(f"--split must be test, train or val, got '{split}'")
+    if not options.val_fraction:
+        if split == "val":
+            raise ZooError("--split val: the run held no images back; train it with --val-fraction")
+        return images.train
+    train, held = hold_out(images.train, options.val_fraction, seed)
+    return train if split == "train" else held

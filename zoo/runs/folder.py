@@ -18,6 +18,8 @@ from zoo.runs.forms import FACTS, PRIOR
 from zoo.runs.header import read_facts
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zoo.interfaces import Model
 
 FORMAT = 1
@@ -25,6 +27,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 SCORES = "scores.json"
+PER_IMAGE = "scores.safetensors"
 PRIORS = "priors"
 
 
@@ -123,9 +126,30 @@ class Run:
             raise ZooError(f"{path} is damaged; run 'zoo evaluate {self.path}' to make it again") from None
         return found
 
-    def write_scores(self, scores: Mapping[str, Any]) -> None:
-        """Replace the scores."""
+    def write_scores(self, scores: Mapping[str, Any], per_image: Mapping[str, Tensor]) -> None:
+        """Replace the scores, and the values of each image `(N,)` whose means they are."""
+        from zoo.runs.weights import write_tensors
+
+        write_tensors(self.path / PER_IMAGE, {name: value.float() for name, value in per_image.items()}, {})
+        # Last, because a run with scores is a finished one.
         write_text(self.path / SCORES, json.dumps(scores, indent=2) + "\n")
+
+    def add_scores(self, scores: Mapping[str, Any], per_image: Mapping[str, Tensor]) -> None:
+        """Add scores to those that were found before, in the place of older ones of the same names."""
+        known = {key: value for key, value in self.scores.items() if not _belongs(key, scores)}
+        for kind in ("reasons", "warnings"):
+            told = {key: value for key, value in self.scores.get(kind, {}).items() if key not in scores}
+            if told or kind in scores:
+                known[kind] = {**told, **scores.get(kind, {})}
+        self.write_scores({**scores, **known}, {**self.per_image, **per_image})
+
+    @property
+    def per_image(self) -> dict[str, Tensor]:
+        """The value of each test image, `(N,)`, of the scores that are means over them."""
+        from zoo.runs.weights import read_tensors
+
+        path = self.path / PER_IMAGE
+        return read_tensors(path)[0] if path.is_file() else {}
 
     def records(self) -> list[dict[str, Any]]:
         """Return the lines of `metrics.jsonl`, one an epoch; a line cut short by a crash is left out."""
@@ -144,6 +168,11 @@ class Run:
 
         head = "# The settings of this run; 'zoo train --config' takes them back.\n"
         write_text(self.path / CONFIG, head + tomli_w.dumps(_writable(tables)))
+
+
+def _belongs(key: str, scores: Mapping[str, Any]) -> bool:
+    """Whether a score is replaced by new ones: it is one of them, or a detail of one."""
+    return key in ("reasons", "warnings") or key.partition(".")[0] in scores
 
 
 def _writable(tables: Mapping[str, Any]) -> dict[str, Any]:

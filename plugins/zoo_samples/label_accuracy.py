@@ -6,9 +6,9 @@ __all__ = ["LabelAccuracy"]
 
 from typing import final
 
-from zoo import Batch, Measure, Metric, Model, SampleOptions, Step, ZooError, given
-from zoo_metrics.classifier import Classifier, LabelledImages, Unjudged, draw, train_classifier
-from zoo_metrics.options import LabelAccuracyOptions
+from zoo import Measure, Metric, SampleOptions, Subject, ZooError, given
+from zoo_samples.classifier import Classifier, LabelledImages, Unjudged, finite, train_classifier
+from zoo_samples.options import LabelAccuracyOptions
 
 
 @final
@@ -19,20 +19,19 @@ class LabelAccuracy(Metric):
     what the images themselves would get. `worst` is the share of the label that does worst, `worst_label`.
     """
 
-    def __init__(self, options: LabelAccuracyOptions, model: Model) -> None:
+    def __init__(self, options: LabelAccuracyOptions, subject: Subject) -> None:
         self.samples = options.samples
         self.label = options.label
-        self.model = model
+        self.subject = subject
         self.images = LabelledImages(options.label, options.images)
 
-    def add(self, batch: Batch, step: Step) -> None:
-        self.images.add(batch)
-
-    def result(self) -> Measure:
+    def compute(self) -> Measure:
+        for batch in self.subject.test():
+            self.images.add(batch)
         try:
             learnt, held = self.images.split()
             # A model that is told another label says so, and one that is told none stays what it is.
-            if given(self.model, {self.label: learnt[1]}) is self.model:
+            if given(self.subject.model, {self.label: learnt[1]}) is self.subject.model:
                 return Measure(None, "the model is told no labels; train it with --condition label")
             classifier = train_classifier(*learnt)
             shares = {label: self._share(classifier, label) for label in classifier.labels.tolist()}
@@ -40,7 +39,7 @@ class LabelAccuracy(Metric):
             return Measure(None, str(reason))
         worst = min(shares, key=lambda label: shares[label])
         details = {
-            "samples": float(self.samples * len(shares)),
+            "samples": self.samples * len(shares),
             "accuracy": classifier.accuracy(*held),
             "worst": shares[worst],
             "worst_label": float(worst),
@@ -48,5 +47,5 @@ class LabelAccuracy(Metric):
         return Measure(sum(shares.values()) / len(shares), details=details)
 
     def _share(self, classifier: Classifier, label: int) -> float:
-        drawn = draw(self.model, self.samples, SampleOptions(label=label))
+        drawn = finite(self.subject.drawn(self.samples, SampleOptions(label=label)))
         return sum(int((classifier.classify(x) == label).sum()) for x in drawn) / self.samples

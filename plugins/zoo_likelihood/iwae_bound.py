@@ -5,16 +5,16 @@ from __future__ import annotations
 __all__ = ["IwaeBound", "NoBound", "importance_weighted_bound"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
 
-from zoo import Batch, LatentModel, Measure, Metric, Step, given
+from zoo import LatentModel, Measure, Metric, Subject, given
 from zoo.distributions import Distribution, normalised
-from zoo_metrics.options import IwaeBoundOptions
+from zoo_likelihood.options import IwaeBoundOptions
 
 DRAWN = 20
 """Codes of each image that are drawn at once: a part of what the number is, as it fixes who gets which noise."""
@@ -46,31 +46,28 @@ class IwaeBound(Metric):
         Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2016), arXiv:1509.00519.
     """
 
-    def __init__(self, options: IwaeBoundOptions, model: LatentModel) -> None:
+    def __init__(self, options: IwaeBoundOptions, subject: Subject) -> None:
         self.k = options.k
-        self.model = model
-        self._bounds: list[Bound] = []
-        self._reason = ""
+        self.images = options.images
+        self.subject = subject
 
-    def add(self, batch: Batch, step: Step) -> None:
-        if self._reason:
-            return
+    def compute(self) -> Measure:
         try:
-            self._bounds.append(
-                importance_weighted_bound(self.model, batch.x, self.k, beta=self.model.rate_weight(step), y=batch.y)
-            )
+            bounds = list(self._bounds())
         except NoBound as reason:
-            self._reason = str(reason)
-
-    def result(self) -> Measure:
-        if self._reason:
-            return Measure(None, self._reason)
-        values = torch.cat([bound.value for bound in self._bounds])
-        counts = torch.cat([bound.effective_samples for bound in self._bounds])
-        details = {"k": float(self.k), "effective_samples": float(counts.mean())}
+            return Measure(None, str(reason))
+        values = torch.cat([bound.value for bound in bounds])
+        counts = torch.cat([bound.effective_samples for bound in bounds])
+        details = {"k": self.k, "images": len(values), "effective_samples": float(counts.mean())}
         if len(values) > 1:
             details["standard_error"] = float(values.std()) / math.sqrt(len(values))
-        return Measure(float(values.mean()), details=details)
+        return Measure(float(values.mean()), details=details, per_image=values)
+
+    def _bounds(self) -> Iterator[Bound]:
+        model = cast(LatentModel, self.subject.model)
+        beta = model.rate_weight(self.subject.step)
+        for batch in self.subject.test(self.images):
+            yield importance_weighted_bound(model, batch.x, self.k, beta=beta, y=batch.y)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Classifier", "LabelledImages", "Unjudged", "draw", "train_classifier"]
+__all__ = ["Classifier", "LabelledImages", "Unjudged", "finite", "train_classifier"]
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo import Batch, Model, SampleOptions
+from zoo import Batch
 
 FEATURES = 64
 """Values of a feature: few enough that a thousand images tell their covariance."""
@@ -25,7 +25,7 @@ LEAST = 16
 """Images without which there is nothing to learn and nothing to compare."""
 
 AT_ONCE = 500
-"""Images that are drawn and looked at at once."""
+"""Images that are looked at at once."""
 
 
 class Unjudged(Exception):
@@ -148,14 +148,13 @@ def train_classifier(x: Tensor, y: Tensor) -> Classifier:
     return net
 
 
-def draw(model: Model, count: int, options: SampleOptions | None = None) -> Iterator[Tensor]:
-    """Yield samples of a model in blocks of fixed size, `count` in all.
+def finite(samples: Iterator[Tensor]) -> Iterator[Tensor]:
+    """Yield blocks of samples as long as they are finite.
 
     Raises:
-        Unjudged: If a sample is not finite.
+        Unjudged: If one is not.
     """
-    for start in range(0, count, AT_ONCE):
-        x = model.sample(min(AT_ONCE, count - start), options)
+    for x in samples:
         if not bool(x.isfinite().all()):
             raise Unjudged("the samples of the model are not all finite")
         yield x

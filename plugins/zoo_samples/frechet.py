@@ -10,9 +10,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from zoo import Batch, Measure, Metric, Model, Step
-from zoo_metrics.classifier import LabelledImages, Unjudged, draw, train_classifier
-from zoo_metrics.options import FrechetOptions
+from zoo import Measure, Metric, Subject
+from zoo_samples.classifier import LabelledImages, Unjudged, finite, train_classifier
+from zoo_samples.options import FrechetOptions
 
 
 @dataclass(frozen=True)
@@ -67,25 +67,23 @@ class Frechet(Metric):
         arXiv:1706.08500.
     """
 
-    def __init__(self, options: FrechetOptions, model: Model) -> None:
-        self.samples = options.samples
-        self.model = model
+    def __init__(self, options: FrechetOptions, subject: Subject) -> None:
+        self.subject = subject
         self.images = LabelledImages(options.label, options.images)
 
-    def add(self, batch: Batch, step: Step) -> None:
-        self.images.add(batch)
-
-    def result(self) -> Measure:
+    def compute(self) -> Measure:
+        for batch in self.subject.test():
+            self.images.add(batch)
         try:
             learnt, (x, y) = self.images.split()
             classifier = train_classifier(*learnt)
-            drawn = torch.cat([classifier.features(part) for part in draw(self.model, self.samples)])
+            drawn = torch.cat([classifier.features(part) for part in finite(self.subject.drawn())])
         except Unjudged as reason:
             return Measure(None, str(reason))
         seen = classifier.features(x)
         details = {
-            "samples": float(self.samples),
-            "images": float(len(x)),
+            "samples": len(drawn),
+            "images": len(x),
             "accuracy": classifier.accuracy(x, y),
             "floor": frechet_distance(Moments.of(seen[::2]), Moments.of(seen[1::2])),
         }
