@@ -614,3 +614,20 @@ class TestExtremes:
 
 def softplus(values: Tensor) -> Tensor:
     return torch.nn.functional.softplus(values + 1) + 1e-4
+
+
+@quick
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 3), st.floats(1e-3, 10), st.floats(-30, 30))
+def test_normals_of_a_batch_by_products_of_matrices(
+    events: int, units: int, values: int, scale: float, shift: float
+) -> None:
+    """log q(z_i|x_j) of every pair is that of one pair at a time, far from the mean and with a small spread too."""
+    draw = torch.Generator().manual_seed(events * 10 + units)
+    q = Normal(
+        shift + torch.randn(events, units, generator=draw),
+        scale * (0.5 + torch.rand(events, units, generator=draw)),
+    )
+    z = q.loc[:1] + scale * torch.randn(2, values, units, generator=draw)
+    found = q.log_prob_of_each(z)
+    assert found.shape == (2, values, events)
+    torch.testing.assert_close(found, Factorised.log_prob_of_each(q, z), rtol=1e-4, atol=1e-4)

@@ -20,6 +20,7 @@ import zoo
 from zoo import Posterior, Site, ZooError
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import Delta, Distribution, Normal, fits, kl
+from zoo.training import likelihood
 from zoo_quantised.distributions import Quantised, UniformCodes
 from zoo_quantised.fitted import FittedPixelCnn
 from zoo_quantised.fsq import FsqPosterior
@@ -241,8 +242,8 @@ class TestFit:
 
     def test_patience_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         steps: list[int] = []
-        step = FittedPixelCnn._step
-        monkeypatch.setattr(FittedPixelCnn, "_step", lambda *args: (steps.append(1), step(*args)))
+        step = likelihood._step
+        monkeypatch.setattr(likelihood, "_step", lambda *args: (steps.append(1), step(*args)))
         one = prior(plane=(2, 2), steps=5000, patience=1, lr=0.1)
         one.fit(maps(torch.randint(3, (20, 2, 2))))
         assert len(steps) < 5000

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         given,
     )
     from zoo.runs.folder import Run
+    from zoo.training.likelihood import maximise_likelihood
 
 __version__ = "0.1.0"
 
@@ -57,6 +58,7 @@ _LAZY = {
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
     "Subject": "zoo.evaluation.subject",
+    "maximise_likelihood": "zoo.training.likelihood",
     **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
@@ -147,6 +149,7 @@ __all__ = [
     "given",
     "hookimpl",
     "load",
+    "maximise_likelihood",
     "option",
     "train",
 ]

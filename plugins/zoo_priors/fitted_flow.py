@@ -4,28 +4,21 @@ from __future__ import annotations
 
 __all__ = ["FittedAffineFlow", "FittedSplineFlow"]
 
-import math
 from typing import Any, final
 
 import torch
 import zuko
-from torch import Tensor, nn
+from torch import Tensor
 
-from zoo import FittedPrior, Posterior, Site, ZooError
+from zoo import FittedPrior, Posterior, Site, maximise_likelihood
 from zoo.distributions import Distribution
 from zoo_priors.codes import flat_codes, spread
 from zoo_priors.flow import FlowDistribution
 from zoo_priors.options import FlowFitOptions, SplineFitOptions
 
-_CHECK_EVERY = 100
-_LARGEST_GRADIENT = 5.0
-
 
 class _FittedFlow(FittedPrior):
-    """A flow over standardised codes, and how it is trained.
-
-    A tenth of the codes is held out; every hundredth step looks at their likelihood. The best weights are kept.
-    """
+    """A flow over standardised codes, fitted by gradients; see `zoo.maximise_likelihood`."""
 
     loc: Tensor
     scale: Tensor
@@ -42,44 +35,11 @@ class _FittedFlow(FittedPrior):
     def forward(self, c: Tensor | None = None) -> Distribution:
         return FlowDistribution(self.flow(), self.loc, self.scale, self.latent_shape)
 
-    @torch.enable_grad()
     def fit(self, codes: Tensor) -> None:
         z = flat_codes(codes)
         self.loc.copy_(z.mean(0))
         self.scale.copy_(spread(z))
-        codes = codes.detach()[torch.randperm(len(z))]
-        held = max(1, len(codes) // 10)
-        self._maximise(codes[held:], codes[:held])
-
-    def _maximise(self, codes: Tensor, held: Tensor) -> None:
-        optimiser = torch.optim.Adam(self.parameters(), self.options.lr)
-        best, waited, kept = -math.inf, 0, self._copy()
-        for step in range(self.options.steps + 1):
-            if step % _CHECK_EVERY == 0 or step == self.options.steps:
-                found = self._likelihood(held)
-                waited = 0 if found > best else waited + 1
-                if found > best:
-                    best, kept = found, self._copy()
-                if waited >= self.options.patience or step == self.options.steps:
-                    break
-            self._step(optimiser, codes[torch.randint(len(codes), (self.options.batch_size,))])
-        if not math.isfinite(best):
-            raise ZooError("the flow never gave held-out codes a finite likelihood; take a lower --lr")
-        self.load_state_dict(kept)
-
-    def _step(self, optimiser: torch.optim.Optimizer, batch: Tensor) -> None:
-        optimiser.zero_grad()
-        loss = -self().log_prob(batch).mean()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters(), _LARGEST_GRADIENT)
-        optimiser.step()
-
-    @torch.no_grad()
-    def _likelihood(self, codes: Tensor) -> float:
-        return float(self().log_prob(codes).mean())
-
-    def _copy(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.state_dict().items()}
+        maximise_likelihood(self, lambda batch: self().log_prob(batch), codes.detach(), self.options)
 
 
 @final
