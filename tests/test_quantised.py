@@ -16,13 +16,13 @@ from conftest import ZooProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from zoo.evaluation.metrics import score
 
 import zoo
 import zoo.data.glyphs
 from zoo import Batch, DataOptions, Network, Options, Site, Step, ZooError
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import fits, kl
-from zoo.evaluation.metrics import score
 from zoo.experiment import resume
 from zoo.figures.gallery import draw_gallery
 from zoo.registry import load_registry
@@ -32,6 +32,7 @@ from zoo_quantised.fsq import FsqPosterior
 from zoo_quantised.options import FsqOptions, VqOptions
 from zoo_quantised.priors import UniformCodesPrior
 from zoo_quantised.quantiser import straight_through
+from zoo_quantised.usage import CodeUsage
 from zoo_quantised.vq import VqPosterior
 
 START = Step.of(0, 0, 0)
@@ -415,6 +416,27 @@ class TestPrior:
         p = model.prior_distribution()
         assert isinstance(p, UniformCodes)
         assert p.codebook.equal(model.encoder.head.codebook)
+
+
+class TestUsage:
+    def test_codes_of_all_images_are_counted(self) -> None:
+        """Blocks that use different codes add up, and perplexity is that of the sum."""
+        model = tiny("vq-vae.tiny", codes=8).eval()
+        blocks = [batch_of(torch.rand(5, 1, 12, 12)), batch_of(torch.zeros(2, 1, 12, 12))]
+        found = CodeUsage(Options(), zoo.Subject(model, START, lambda: iter(blocks))).compute()
+        with torch.no_grad():
+            indices = torch.cat([model.encode(batch.x).indices.flatten() for batch in blocks])
+        share = torch.bincount(indices, minlength=8) / len(indices)
+        assert found.value == (share > 0).double().mean()
+        assert found.details["perplexity"] == pytest.approx(float(torch.special.entr(share).sum().exp()), rel=1e-6)
+        assert (found.details["codes"], found.details["places"]) == (8, len(indices))
+
+    def test_what_has_no_codes_says_so(self) -> None:
+        model = zoo.build("vae.tiny", (1, 12, 12)).eval()
+        found = CodeUsage(
+            Options(), zoo.Subject(model, START, lambda: iter([batch_of(torch.rand(2, 1, 12, 12))]))
+        ).compute()
+        assert (found.value, found.reason) == (None, "a Normal posterior has no codes to count")
 
 
 class TestFitting:

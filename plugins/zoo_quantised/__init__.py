@@ -6,7 +6,7 @@ __all__: list[str] = []
 
 from collections.abc import Iterator
 
-from zoo import PartSpec, hookimpl
+from zoo import MetricSpec, PartSpec, hookimpl
 
 
 @hookimpl
@@ -46,4 +46,21 @@ def zoo_parts() -> Iterator[PartSpec]:
         options="zoo_quantised.options:PixelCnnOptions",
         equation="p(z) = prod_i p(k_i | k_1 .. k_i-1), z_i = e_k_i",
         paper="van den Oord et al. (2016), arXiv:1606.05328",
+    )
+
+
+@hookimpl
+def zoo_metrics() -> Iterator[MetricSpec]:
+    """How much of a codebook is in use."""
+    yield MetricSpec(
+        name="code-usage",
+        summary="Share of a codebook's codes that the test images use.",
+        metric="zoo_quantised.usage:CodeUsage",
+        group="latent use",
+        needs="LatentModel",
+        unit="share",
+        better="higher",
+        estimator="count over the test images; perplexity is exp of the entropy of the codes' frequencies",
+        equation="1/K |{k : some place of some image has code k}|",
+        paper="van den Oord, Vinyals & Kavukcuoglu (2017), arXiv:1711.00937",
     )

@@ -33,6 +33,7 @@ from zoo.distributions import Distribution, kl_per_group, kl_per_unit, normalise
 from zoo.evaluation.subject import Subject
 from zoo.interfaces import (
     Batch,
+    DecodesLatents,
     Embeds,
     ExactLikelihood,
     LatentModel,
@@ -149,7 +150,7 @@ class _Core(Metric):
     @final
     def compute(self) -> Measure:
         values = self.subject.once(_look).values.get(self.name)
-        return self.of(values) if values is not None else Measure(None)
+        return self.of(values) if values is not None else Measure(None, "its parts give none")
 
 
 class _Mean(_Core):
@@ -239,6 +240,9 @@ class ActiveUnits(_Core):
     name = "code"
 
     def of(self, values: Tensor) -> Measure:
+        model = self.subject.model
+        if isinstance(model, DecodesLatents) and not model.continuous:
+            return Measure(None, "a code of a codebook is in use or not, whatever its numbers are; see code-usage")
         return Measure(int((values.var(0, correction=0) > ACTIVE).sum()))
 
 
