@@ -171,7 +171,7 @@ class Elements(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = (tag, dict(attrs), [])
         self.found.append(element)
-        if tag not in ("meta", "link", "img"):
+        if tag not in ("meta", "link", "img", "wbr"):
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -358,6 +358,7 @@ class TestWording:
             "−∞",
             "0 values",
         ]
+        assert [mean_and_spread(7.0, sd) for sd in (None, 0.0, math.nan)] == ["7", "7", "7"]
         assert [enumerated(words) for words in ([], ["a"], ["a", "b"])] == ["", "a", "a and b"]
 
 

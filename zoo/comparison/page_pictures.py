@@ -60,7 +60,7 @@ class Pair(NamedTuple):
 
     sample: Picture
     nearest: Picture
-    index: int
+    which: int
     distance: str
 
 

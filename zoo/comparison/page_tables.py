@@ -8,14 +8,14 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from zoo.comparison.wording import DASH, mean_and_spread, number
 from zoo.specs import GROUPS
 
 Document = Mapping[str, Any]
 
-MOST_COLUMNS = 11
+MOST_COLUMNS = 8
 """Up to here metrics share one table; beyond, each table takes whole groups."""
 
 ARROWS = {"lower": "↓", "higher": "↑"}
@@ -89,7 +89,7 @@ class Interval(NamedTuple):
 
     Arguments:
         verdict: What follows from it, in words.
-        difference: The same in numbers: one minus other, and the interval's ends where it has one.
+        difference: One minus other.
         told: Whether the interval leaves out zero.
         places: The low end, the difference and the high end, on a line from 0 to 100 with zero in its middle.
     """
@@ -129,7 +129,7 @@ class _Sheet:
         return Cell(text, value if math.isfinite(value) else None, hint, (model, metric) in self.best, warned)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -270,8 +270,6 @@ def _widest(pairs: Sequence[Mapping[str, Any]]) -> float:
 def _interval(pair: Mapping[str, Any], widest: float) -> Interval:
     told = _told(pair)
     difference = f"{pair['one']} minus {pair['other']}: {number(pair.get('difference'))}"
-    if _is_number(pair.get("low")) and _is_number(pair.get("high")):
-        difference += f" ({number(pair['low'])} to {number(pair['high'])})"
     verdict = pair.get("verdict") or f"{pair['one']} and {pair['other']} cannot be told apart"
     return Interval(str(verdict), difference, told, _places(pair, widest))
 
@@ -279,7 +277,8 @@ def _interval(pair: Mapping[str, Any], widest: float) -> Interval:
 def _places(pair: Mapping[str, Any], widest: float) -> tuple[float, float, float] | None:
     """Return where low, difference and high lie on a line from 0 to 100, with zero in its middle."""
     values = [pair.get(key) for key in ("low", "difference", "high")]
-    if widest == 0 or not all(_is_number(value) and math.isfinite(value) for value in values):
+    finite = [float(value) for value in values if _is_number(value) and math.isfinite(value)]
+    if widest == 0 or len(finite) < len(values):
         return None
-    low, middle, high = (round(50 + 48 * float(value) / widest, 1) for value in values if value is not None)
+    low, middle, high = (round(50 + 48 * value / widest, 1) for value in finite)
     return low, middle, high

@@ -6,12 +6,14 @@ __all__ = ["write_report"]
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from zoo.comparison.page_pictures import KINDS, Kind, Picture, Sampled, picture_of, sampled
 from zoo.comparison.page_tables import details_of, intervals, notes_of, tables_of
@@ -95,7 +97,13 @@ def _environment() -> Environment:
     )
     environment.filters["plain"] = plain
     environment.filters["enumerated"] = enumerated
+    environment.filters["breakable"] = _breakable
     return environment
+
+
+def _breakable(label: str) -> Markup:
+    """Return a model's label, escaped, with the places where a line may end: between settings, before a recipe."""
+    return Markup("<wbr>").join(re.split(r"(?<=[:,/=])|(?=\.[a-z])", label))
 
 
 def _sources() -> dict[str, str]:

@@ -18,7 +18,7 @@ def number(value: Any) -> str:
 
     Example:
         >>> number(1234567), number(0.17), number(None), number([0.5, 2.0])
-        ('1,234,567', '0.1700', '–', '2 values from 0.5000 to 2.000')
+        ('1,234,567', '0.1700', '–', '2 values from 0.5000 to 2')
     """
     if value is None:
         return DASH
@@ -49,8 +49,9 @@ def mean_and_spread(mean: float | None, sd: float | None) -> str:
     """
     if mean is None or sd is None or not (math.isfinite(mean) and math.isfinite(sd)):
         return number(mean)
+    # What is counted, such as parameters, has no spread.
     if sd == 0:
-        return f"{number(mean)} ± 0"
+        return number(mean)
     exponent = _exponent(max(abs(mean), sd))
     power = f"e{exponent}" if exponent else ""
     decimals = max(0, 1 - math.floor(math.log10(sd) - exponent))
