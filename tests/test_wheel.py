@@ -83,6 +83,8 @@ def test_holds_engine_plugins_and_registry(wheel: Path) -> None:
     names = members(wheel)
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
     assert "zoo/registry.toml" in names
+    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "zoo/comparison/templates").iterdir()}
+    assert templates <= names
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 

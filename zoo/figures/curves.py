@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["save_curves"]
+__all__ = ["save_curves", "series_of", "terms_of"]
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,13 +34,14 @@ def _number(value: object) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def _terms(records: Sequence[Record]) -> list[str]:
+def terms_of(records: Sequence[Record]) -> list[str]:
     """Return every term in order of appearance, the loss first."""
     names = {name: None for record in records for split in COLOURS for name in record.get(split) or ()}
     return sorted(names, key=lambda name: name != "loss")
 
 
-def _series(records: Sequence[Record], split: str, term: str) -> Values:
+def series_of(records: Sequence[Record], split: str, term: str) -> Values:
+    """Return a term's value at each epoch, `(N,)`; NaN where there is none that can be drawn."""
     return np.array([_number((record.get(split) or {}).get(term)) for record in records], dtype=np.float64)
 
 
@@ -54,7 +55,7 @@ def save_curves(records: Sequence[Record], path: Path, title: str = "Training cu
         title: What is shown.
     """
     records = sorted(records, key=lambda record: int(record["epoch"]))
-    terms = _terms(records)
+    terms = terms_of(records)
     columns = 2 if len(terms) == 4 else max(1, min(COLUMNS, len(terms)))
     rows = max(1, math.ceil(len(terms) / columns))
     width = columns * (LEFT + PANEL_WIDTH + RIGHT) - RIGHT
@@ -63,7 +64,7 @@ def save_curves(records: Sequence[Record], path: Path, title: str = "Training cu
     epochs = np.array([int(record["epoch"]) for record in records], dtype=np.float64)
     for i, term in enumerate(terms):
         x, y = i % columns * (LEFT + PANEL_WIDTH + RIGHT) + LEFT, i // columns * (HEAD + PANEL_HEIGHT + FOOT)
-        series = {split: _series(records, split, term) for split in COLOURS}
+        series = {split: series_of(records, split, term) for split in COLOURS}
         _head(page, x, y + HEAD / 2, term, series)
         axes = page.axes(x, y + HEAD, PANEL_WIDTH, PANEL_HEIGHT)
         _panel(axes, epochs, series)
