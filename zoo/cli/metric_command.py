@@ -69,10 +69,17 @@ def _fields(entry: Entry[MetricSpec]) -> tuple[Field, ...]:
 
 
 def metric_names(registry: Registry, text: str | None) -> list[str]:
-    """Return the metrics that `--metrics` names; `all` is every one."""
-    if text == "all":
-        return registry.metrics.names()
-    return [name.strip() for name in text.split(",") if name.strip()] if text else []
+    """Return the metrics that `--metrics` names; `all` is every one.
+
+    Raises:
+        ZooError: If it names none.
+    """
+    if text is None:
+        return []
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise ZooError(f"--metrics '{text}' names none; see 'zoo list --metrics', or write --metrics all")
+    return registry.metrics.names() if "all" in found else found
 
 
 def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
