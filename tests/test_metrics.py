@@ -11,32 +11,28 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Done, ZooProcess
+from subjects import START, Posteriors, Stub, measured, subject_of
 from torch import Tensor
 
 import zoo
 from zoo import (
-    Batch,
     DataOptions,
     ImageSet,
-    LatentModel,
     Measure,
     Metric,
     MetricSpec,
     Options,
     Split,
-    Step,
     Subject,
-    Terms,
 )
 from zoo.distributions import Distribution, Normal
 from zoo.evaluation import blocks
 from zoo.evaluation.measure import Asked, ask, measure
 from zoo.registry import load_registry
-from zoo_metrics import total_correlation
+from zoo_metrics.aggregate import Aggregates
 from zoo_metrics.options import TotalCorrelationOptions
 from zoo_metrics.total_correlation import TotalCorrelation
 
-START = Step.of(0, 0, 0)
 Here = Callable[..., Done]
 
 
@@ -45,60 +41,6 @@ def seeded() -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
-
-
-class Stub(zoo.Model):
-    """A model with no ability, that keeps the images it is shown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[Tensor] = []
-
-    def loss(self, batch: Batch, step: Step) -> Terms:
-        self.seen.append(batch.x)
-        return Terms(torch.zeros(()), {})
-
-    def sample(self, n: int, options: zoo.SampleOptions | None = None) -> Tensor:
-        return torch.rand(n, 1, 2, 2)
-
-    def players(self) -> dict[str, zoo.Player]:
-        return {}
-
-    def prepare(self, batch: Batch) -> None:
-        return None
-
-
-class Posteriors(Stub, LatentModel):
-    """A model whose posterior means are the images' first two pixels, with one spread."""
-
-    def __init__(self, spread: float) -> None:
-        super().__init__()
-        self.spread = spread
-
-    def encode(self, x: Tensor) -> Distribution:
-        loc = x.flatten(1)[:, :2]
-        return Normal(loc, torch.full_like(loc, self.spread))
-
-    def decode(self, z: Tensor) -> Distribution:
-        raise NotImplementedError
-
-    def prior_distribution(self) -> Distribution:
-        return Normal(torch.zeros(2), torch.ones(2))
-
-    def rate_weight(self, step: Step) -> float:
-        return 1.0
-
-
-def subject_of(model: zoo.Model, x: Tensor, block: int = 500) -> Subject:
-    """A model with images, in blocks."""
-    parts = [Batch(part, {}, torch.arange(len(part))) for part in x.split(block)]
-    return Subject(model, START, lambda: iter(parts))
-
-
-def measured(model: zoo.Model, name: str, x: Tensor, block: int = 500, **options: object) -> Measure:
-    """What a metric finds, as `zoo evaluate` asks for it."""
-    asked = ask(load_registry(third_party=False), {name: options})
-    return measure(subject_of(model, x, block), asked)[name]
 
 
 def correlation_of(x: Tensor, spread: float) -> float:
@@ -122,17 +64,13 @@ class TestTotalCorrelation:
         x = torch.randn(3000, 1, 1, 1).expand(-1, -1, -1, 2)
         assert correlation_of(x, 0.05) > 2
 
-    def test_equals_the_direct_sum(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        q = Normal(torch.randn(9, 3).double(), torch.rand(9, 3).double() + 0.1)
-        z = q.rsample()
-        log_q = torch.stack([Normal(q.loc[n], q.scale[n]).log_prob_per_unit(z) for n in range(9)], 1)
-        joint = log_q.sum(-1).exp().mean(1).log()
-        wanted = joint - log_q.exp().mean(1).log().sum(-1)
-        blocks_of = [Normal(q.loc[i : i + 4], q.scale[i : i + 4]) for i in (0, 4, 8)]
-        for pairs in (1, 2**19):
-            monkeypatch.setattr(total_correlation, "PAIRS", pairs)
-            found = total_correlation.total_correlation(blocks_of, z)
-            torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+    def test_equals_the_direct_sum(self) -> None:
+        x, spread = torch.randn(9, 1, 1, 2), 0.3
+        codes = subject_of(Posteriors(spread), x, 4).once(Aggregates).of(9).z
+        log_q = torch.stack([Normal(mean, torch.tensor(spread)).log_prob_per_unit(codes) for mean in x.flatten(1)], 1)
+        wanted = log_q.sum(-1).exp().mean(1).log() - log_q.exp().mean(1).log().sum(-1)
+        metric = TotalCorrelation(TotalCorrelationOptions(images=9), subject_of(Posteriors(spread), x, 4))
+        assert metric.compute().value == pytest.approx(float(wanted.mean()), rel=1e-5)
 
     def test_takes_the_first_images_alone(self) -> None:
         metric = TotalCorrelation(
@@ -142,7 +80,7 @@ class TestTotalCorrelation:
 
     def test_a_point_has_none(self) -> None:
         found = measured(zoo.build("ae.tiny", (1, 8, 8)), "total-correlation", torch.rand(5, 1, 8, 8))
-        assert (found.value, found.reason) == (None, "a Delta posterior has no density of each unit")
+        assert (found.value, found.reason) == (None, "a posterior that is a point has no density")
 
     def test_latents_of_any_shape(self) -> None:
         class Maps(Posteriors):
