@@ -135,4 +135,5 @@ def _of_each(q: Distribution, z: Tensor) -> Tensor:
 def _log_share(z: Tensor) -> Tensor:
     """Return the logarithm of each code's share of all, `(N,)`: q(z) of posteriors that are all mass at one code."""
     _, which, counts = torch.unique(z.flatten(1), dim=0, return_inverse=True, return_counts=True)
-    return (counts[which].double() / len(z)).log().to(z.dtype)
+    share: Tensor = counts[which].double() / len(z)
+    return share.log().to(z.dtype)

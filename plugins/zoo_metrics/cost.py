@@ -53,7 +53,8 @@ class PeakMemory(Metric):
 
     def compute(self) -> Measure:
         batch = _first(self.subject, self.images)
-        weights = sum(tensor.untyped_storage().nbytes() for tensor in self.subject.model.state_dict().values())
+        state = self.subject.model.state_dict().values()
+        weights = sum({_address(tensor): tensor.untyped_storage().nbytes() for tensor in state}.values())
         taken = self._on_gpu(batch) if batch.x.is_cuda else self._tracked(batch)
         return Measure((weights + taken) / MIB, details={"images": len(batch.x), "weights": weights / MIB})
 
@@ -64,10 +65,12 @@ class PeakMemory(Metric):
         before = torch.cuda.memory_allocated(device)
         self.subject.model.loss(batch, self.subject.step)
         torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
+        peak: int = torch.cuda.max_memory_allocated(device)
+        return peak - before
 
     def _tracked(self, batch: Batch) -> int:
-        with LiveBytes() as live:
+        live = LiveBytes()
+        with live:
             self.subject.model.loss(batch, self.subject.step)
         return live.peak
 
@@ -77,7 +80,7 @@ def _first(subject: Subject, images: int) -> Batch:
 
 
 @final
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of tensors that operations made and that still live; `peak` is the most there were.
 
     Example:
@@ -89,7 +92,7 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._live = 0
         self._seen: set[int] = set()
@@ -122,4 +125,5 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 
 def _address(tensor: Tensor) -> int:
     # Of the storage, which views share.
-    return tensor.untyped_storage()._cdata
+    address: int = tensor.untyped_storage()._cdata
+    return address
