@@ -572,6 +572,7 @@ def test_no_gpu_is_told_before_anything_is_written(zoo_here: Here, small: str) -
         ("show beta", {"beta-vae", "beta-tc-vae"}, {"ae"}),
         ("show metric:iw", {"metric:iwae-bound"}, {"metric:mse"}),
         ("evaluate runs/one --metrics iw", {"iwae-bound"}, {"mse"}),
+        ("evaluate runs/one --metrics mse,iw", {"mse,iwae-bound"}, {"iwae-bound"}),
         ("sample runs/", {"runs/one"}, {"ae"}),
         ("compare ae lin", {"linear-ae", "linear-vae"}, {"ae"}),
         ("list --family be", {"beta-vae"}, {"vae"}),

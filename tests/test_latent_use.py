@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from subjects import Posteriors, measured, subject_of
+from subjects import Posteriors, Stub, measured, subject_of
 from torch import Tensor
 
 import zoo
@@ -153,6 +153,16 @@ class TestCollapse:
     def test_points_do_not_collapse(self, name: str) -> None:
         found = measured(zoo.build(f"{name}.tiny", (1, 8, 8)), "collapse", torch.rand(5, 1, 8, 8))
         assert (found.value, found.reason) == (None, "its codes are points, which nothing draws to the prior")
+
+    @pytest.mark.parametrize("name", ["collapse", "active-units"])
+    def test_of_what_is_no_number_is_none(self, name: str) -> None:
+        class Codes(Stub, zoo.Embeds):
+            def embed(self, x: Tensor) -> Tensor:
+                return x.flatten(1)
+
+        model = Posteriors(1.0) if name == "collapse" else Codes()
+        found = measured(model, name, torch.full((4, 1, 1, 2), math.inf))
+        assert (found.value, found.reason) == (None, "a posterior mean is not finite")
 
     def test_a_word_for_every_share(self) -> None:
         assert [verdict(active, 3) for active in range(4)] == ["full", "partial", "partial", "none"]

@@ -11,13 +11,14 @@ import torch
 from scipy.ndimage import gaussian_filter
 from subjects import Stub, measured, subject_of
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import zoo
 from zoo import Reconstructs
 from zoo.evaluation.measure import ask, score
 from zoo.registry import load_registry
 from zoo_metrics.cost import LiveBytes
-from zoo_metrics.reconstruction import structural_similarity
+from zoo_metrics.reconstruction import cross_entropy, structural_similarity
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +99,21 @@ class TestReconstruction:
                 return 3 - 5 * x  # 3 and -2, which count as 1 and 0
 
         assert measured(Wrong(), "bernoulli-nll", torch.rand(2, 1, 3, 3).round()).value == 900
+
+    def test_cross_entropy_is_the_library_s(self) -> None:
+        x, m = torch.rand(2, 3, 1, 4, 5).double()
+        wanted = F.binary_cross_entropy(m, x, reduction="none").flatten(1).sum(1)
+        torch.testing.assert_close(cross_entropy(m, x), wanted)
+
+    @pytest.mark.parametrize("name", ["mse", "psnr", "ssim", "bernoulli-nll"])
+    def test_what_is_no_number_is_not_averaged_away(self, name: str) -> None:
+        class Broken(Blur):
+            def reconstruct(self, x: Tensor) -> Tensor:
+                return torch.where(x == x.max(), torch.nan, x)
+
+        found = measured(Broken(), name, torch.rand(5, 1, 12, 12))
+        assert isinstance(found.value, float)
+        assert math.isnan(found.value)
 
     def test_all_are_of_every_image_and_do_not_depend_on_blocks(self) -> None:
         model, x = zoo.build("conv-vae.tiny", (1, 12, 12)), torch.rand(11, 1, 12, 12)

@@ -165,6 +165,17 @@ class TestEvaluate:
             assert parts[name] == pytest.approx(whole[name], rel=1e-5)
         assert parts["kl_per_unit"] == pytest.approx(whole["kl_per_unit"], rel=1e-4, abs=1e-6)
 
+    def test_every_metric_of_one_model_is_the_same_each_time(self, trained: Here) -> None:
+        names = ["psnr", "ssim", "bernoulli-nll", "mutual-information", "aggregate-gap", "total-correlation"]
+        names += ["collapse", "flops", "peak-memory"]
+        one = zoo.evaluate("runs/a", metrics=names)
+        assert one == zoo.evaluate("runs/a", metrics=[*reversed(names)])
+        assert all(one[name.replace("-", "_")] is not None for name in names)
+        assert one["collapse.verdict"] in ("none", "partial", "full")
+        card = Path("runs/a/README.md").read_text()
+        assert f"| collapse.verdict | {one['collapse.verdict']} |" in card
+        assert all(f"Note on {name}: " in card for name in one.get("warnings", {}))
+
     def test_a_run_just_trained_and_one_loaded_score_the_same(self, trained: Here) -> None:
         trained_scores = json.loads(Path("runs/a/scores.json").read_text())
         per_image = zoo.load("runs/a").per_image

@@ -42,8 +42,10 @@ class Collapse(Metric):
             z, log_q = q.draw()
             means.append(q.point.flatten(1).double())
             rates.append(kl(q, model.prior_distribution(), z, log_q).double())
-        active = int((torch.cat(means).var(0, correction=0) > ACTIVE).sum())
-        latents = means[0].shape[1]
+        spread = torch.cat(means).var(0, correction=0)
+        if not spread.isfinite().all():
+            return Measure(None, "a posterior mean is not finite")
+        active, latents = int((spread > ACTIVE).sum()), len(spread)
         return Measure(
             1 - active / latents,
             details={

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["BernoulliNll", "Psnr", "Ssim", "structural_similarity"]
+__all__ = ["BernoulliNll", "Psnr", "Ssim", "cross_entropy", "structural_similarity"]
 
 from collections.abc import Iterator
 from typing import cast, final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from zoo import Measure, Metric, Options, Reconstructs, Subject, given
 
 WINDOW = 11
 """Sides of the window of the structural similarity: what a Gaussian of 1.5 pixels needs."""
+
+MOST = 100.0
+"""Nats that a pixel costs at most, as in `torch.nn.functional.binary_cross_entropy`."""
 
 
 def _reconstructed(subject: Subject) -> Iterator[tuple[Tensor, Tensor]]:
@@ -100,9 +102,11 @@ class BernoulliNll(Metric):
         self.subject = subject
 
     def compute(self) -> Measure:
-        return _mean_of(
-            [
-                F.binary_cross_entropy(found.double().clamp(0, 1), x.double(), reduction="none").flatten(1).sum(1)
-                for x, found in _reconstructed(self.subject)
-            ]
-        )
+        return _mean_of([cross_entropy(found, x) for x, found in _reconstructed(self.subject)])
+
+
+def cross_entropy(found: Tensor, x: Tensor) -> Tensor:
+    """Return the cross-entropy of images with probabilities of ink, `(B, C, H, W)` each, in nats: `(B,)`."""
+    m, x = found.double().clamp(0, 1), x.double()
+    each = x * m.log().clamp(min=-MOST) + (1 - x) * (-m).log1p().clamp(min=-MOST)
+    return -each.flatten(1).sum(1)

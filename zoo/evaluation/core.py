@@ -239,7 +239,10 @@ class ActiveUnits(_Core):
     name = "code"
 
     def of(self, values: Tensor) -> Measure:
-        return Measure(int((values.var(0, correction=0) > ACTIVE).sum()))
+        spread = values.var(0, correction=0)
+        if not spread.isfinite().all():
+            return Measure(None, "a posterior mean is not finite")
+        return Measure(int((spread > ACTIVE).sum()))
 
 
 @final
