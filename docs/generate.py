@@ -28,7 +28,7 @@ from zoo.data.options import DataOptions
 from zoo.options import Field, Options, describe
 from zoo.registry import Registry, load_registry
 from zoo.settings import resolve
-from zoo.specs import MetricSpec, PartSpec, import_reference
+from zoo.specs import GROUPS, MetricSpec, PartSpec, import_reference
 from zoo.training.options import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,18 +195,29 @@ def _datasets(_: str) -> str:
 
 
 def _metrics(_: str) -> str:
-    """Every bundled metric with its options."""
-    return "\n\n".join(_metric(entry.item) for entry in _registry().metrics.entries())
+    """Every bundled metric with its options, by group."""
+    specs = [entry.item for entry in _registry().metrics.entries()]
+    found = [(group, [spec for spec in specs if spec.group == group]) for group in GROUPS]
+    blocks = [block for group, of in found if of for block in (f"### {group.capitalize()}", *map(_metric, of))]
+    return "\n\n".join(blocks)
 
 
 def _metric(spec: MetricSpec) -> str:
-    facts = [f"### {spec.name}", "", spec.summary]
+    facts = [f"#### {spec.name}", "", spec.summary]
     if spec.equation:
         facts += ["", f"    {spec.equation}"]
-    if spec.paper:
-        facts += ["", f"Paper: {spec.paper}."]
+    unit = ", ".join(filter(None, (spec.unit, f"{spec.better} is better" if spec.better else "")))
+    told = {
+        "Unit": unit,
+        "Estimator": spec.estimator,
+        "Needs": f"`zoo.{spec.needs}`" if spec.needs != "Model" else "",
+        "Paper": spec.paper,
+    }
+    lines = [f"- {key}: {value}" for key, value in told.items() if value]
+    if lines:
+        facts += ["", *lines]
     fields = _fields(spec)
-    return "\n".join([*facts, "", _options(fields, f"{spec.name}.") if fields else "It has no options."])
+    return "\n".join([*facts, "", _options(fields, f"{spec.name}.")] if fields else facts)
 
 
 def _hooks(_: str) -> str:

@@ -8,11 +8,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from zoo.cli.main import run
+from zoo.evaluation.measure import score, usual
+from zoo.evaluation.subject import Subject
+from zoo.interfaces import Batch, Model, Step
+from zoo.registry import load_registry
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ def zoo_here(
         return done
 
     return call
+
+
+def scores_of(model: Model, batch: Batch, step: Step) -> dict[str, Any]:
+    """Return what a model scores on a batch by the metrics that every run is scored by."""
+    return score(Subject(model, step, lambda: iter([batch])), usual(load_registry(third_party=False)))[0]
 
 
 def write_small(path: Path, count: int = 64, side: int = 12) -> None:

@@ -408,7 +408,7 @@ def test_evaluate_gives_the_scores_of_training_again(trained: Here) -> None:
     assert found["scores"] == before
     assert json.loads(Path("runs/one/scores.json").read_text()) == before
     table = trained("evaluate", "runs/one").out
-    assert table.startswith("score\tvalue\tmeaning\nmse\t")
+    assert table.startswith("score\tvalue\tunit\tbetter\tmeaning\nmse\t")
     assert len(table.splitlines()[-1].split()) == 5, "the KL of each of four units"
     other = document(trained("evaluate", "runs/one", "--seed", "9", "--json"))["scores"]
     assert other["mse"] == before["mse"]

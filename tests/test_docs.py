@@ -297,7 +297,7 @@ def flags(registry: Registry) -> set[str]:
 
 
 ELSEWHERE = {
-    "plugins.md": {"--weight"},  # options of the parts that the page itself writes
+    "plugins.md": {"--weight", "--sharpness.images"},  # options of what the page itself writes
     "README.md": {"--free"},
     "options.md": {"--bta", "--channels"},  # shown as mistakes
     "CONTRIBUTING.md": set(),

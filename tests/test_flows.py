@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Done, ZooProcess
+from conftest import Done, ZooProcess, scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -33,7 +33,6 @@ from zoo.comparison.compare import Comparison, Row
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.data.cache import find_folder
 from zoo.distributions import Normal, kl
-from zoo.evaluation.metrics import score
 from zoo_flows.density import Density
 from zoo_flows.layers import Coupling, InvertibleLayer, Standardise, Triangular
 from zoo_flows.options import LogitOptions
@@ -201,7 +200,7 @@ class TestPosteriors:
     def test_scores(self, name: str) -> None:
         model = rough(vae(name))
         x = torch.rand(20, 1, 4, 4).double()
-        scores = score(model, [batch_of(x)], START)
+        scores = scores_of(model, batch_of(x), START)
         assert scores["rate"] is not None
         assert scores["kl_per_unit"] is None, "the rate of a flow does not split into units"
         assert scores["log_likelihood"] is None
@@ -403,7 +402,7 @@ class TestDensity:
         h = (s / (1 - s)).log()
         logs = -0.5 * h**2 - 0.5 * math.log(2 * math.pi) - (s * (1 - s)).log() + math.log(1 - 2e-6) - math.log(256)
         torch.testing.assert_close(found, logs.flatten(1).sum(1))
-        scores = score(model, [batch_of(x)], START)
+        scores = scores_of(model, batch_of(x), START)
         assert scores["log_likelihood"] == pytest.approx(-scores["objective"], rel=1e-12)
         assert scores["bits_per_dim"] == pytest.approx(-scores["log_likelihood"] / (6 * math.log(2)), rel=1e-12)
 
@@ -521,7 +520,7 @@ class TestComparison:
         x = torch.rand(3, 1, 4, 4)
 
         def told(model: Model) -> object:
-            return score(model, [batch_of(x)], START)["likelihood"]
+            return scores_of(model, batch_of(x), START)["likelihood"]
 
         assert told(density()) == "exact, grey levels"
         assert told(vae("iaf")) == "bound, binary pixels"

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Done
+from conftest import Done, scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from zoo.evaluation.metrics import score
 
 import zoo
 from zoo import Batch, SampleOptions, Site, Step, ZooError
@@ -228,13 +227,13 @@ class TestModels:
 
     @pytest.mark.parametrize("name", NAMES)
     def test_scores_have_the_rate_of_each_group(self, name: str) -> None:
-        scores = score(model_of(name), [batch_of()], END)
+        scores = scores_of(model_of(name), batch_of(), END)
         groups = scores["rate_per_group"]
         assert isinstance(groups, list)
         assert len(groups) == 2
         assert sum(groups) == pytest.approx(scores["rate"])
         assert scores["kl_per_unit"] is None
-        assert score(model_of("vae"), [batch_of()], END)["rate_per_group"] is None
+        assert scores_of(model_of("vae"), batch_of(), END)["rate_per_group"] is None
 
     def test_free_bits_count_each_group_at_least_so_much(self) -> None:
         model, batch = model_of("ladder-vae"), batch_of()

@@ -8,6 +8,7 @@ from itertools import combinations, permutations
 
 import pytest
 import torch
+from conftest import scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -15,7 +16,6 @@ from torch import Tensor
 import zoo
 from zoo import Batch, LatentModel, Likelihood, Loss, Options, Site, Step, Terms, ZooError, at_step
 from zoo.distributions import Delta, Distribution, Factorised, Normal, SquaredError, kl
-from zoo.evaluation.metrics import score
 from zoo.options import Scheduled
 from zoo.schedules import Schedule, parse_schedule
 from zoo_autoencoder.options import MseOptions
@@ -157,7 +157,7 @@ class TestElbo:
     def test_of_mse_scores_as_the_gaussian_that_it_stands_for(self, beta: float) -> None:
         """elbo = -(distortion + beta rate) / beta - D/2 log(pi beta): one optimum, two scales."""
         model = linear(beta=beta).float()
-        scores = score(model, [batch_of(images().float())], START)
+        scores = scores_of(model, batch_of(images().float()), START)
         wanted = -scores["distortion"] / beta - scores["rate"] - 6 / 2 * math.log(math.pi * beta)
         assert scores["elbo"] == pytest.approx(wanted, rel=1e-5)
 

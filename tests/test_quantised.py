@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ZooProcess
+from conftest import ZooProcess, scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -398,7 +398,7 @@ class TestPrior:
     def test_elbo_is_the_likelihood_less_the_bits(self, name: str) -> None:
         model = tiny(name, likelihood="bernoulli", loss="elbo").eval()
         x = torch.rand(6, 1, 12, 12).round()
-        scores = score(model, [batch_of(x)], START)
+        scores = scores_of(model, batch_of(x), START)
         codes, places = len(model.encoder.head.codebook), 9
         assert scores["rate"] == pytest.approx(places * math.log(codes), rel=1e-6)
         with torch.no_grad():

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Done
+from conftest import Done, scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
@@ -19,7 +19,6 @@ from torch.nn import functional as F
 import zoo
 from zoo import Batch, Embeds, Geometry, SampleOptions, Step, ZooError
 from zoo.distributions import Normal, fits, kl
-from zoo.evaluation.metrics import score
 from zoo_sphere.bessel import log_peak, mean_length, rate
 from zoo_sphere.distributions import UniformSphere, VonMisesFisher, log_area
 from zoo_sphere.geometry import SphereGeometry
@@ -268,7 +267,7 @@ class TestModel:
         assert isinstance(model, Embeds)
         batch = Batch(torch.rand(6, 3, 7, 5), {}, torch.arange(6))
         torch.testing.assert_close(model.embed(batch.x).norm(dim=-1), torch.ones(6))
-        scores = score(model, [batch], START)
+        scores = scores_of(model, batch, START)
         assert scores["kl_per_unit"] is None
         assert isinstance(scores["rate"], float)
         assert model.sample(4).shape == (4, 3, 7, 5)

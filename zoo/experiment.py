@@ -25,9 +25,8 @@ from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
 from zoo.evaluation.measure import score, usual
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
-from zoo.runs.card import model_card
+from zoo.runs.card import write_card
 from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from zoo.runs.files import write_text
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
@@ -128,7 +127,7 @@ def run_training(
             run.write_config(_tables(registry, settings, command))
             trainer = _trainer(job, run, progress)
             trainer.start()
-        return _train_and_finish(job, run, trainer, progress, command)
+        return _train_and_finish(job, run, trainer, progress)
 
 
 def resume(registry: Registry, where: str | Path, progress: Progress, epochs: int | None = None) -> tuple[Run, bool]:
@@ -166,7 +165,7 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
         run.write_config(_tables(registry, settings, command))
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
-        return _train_and_finish(job, run, trainer, progress, command), True
+        return _train_and_finish(job, run, trainer, progress), True
 
 
 @contextmanager
@@ -246,14 +245,14 @@ def _start_from(model: Model, where: Path) -> None:
         raise ZooError(f"--init-from {where}: its weights do not fit this model; train the same parts") from None
 
 
-def _train_and_finish(job: _Job, run: Run, trainer: Trainer, progress: Progress, command: str) -> Run:
+def _train_and_finish(job: _Job, run: Run, trainer: Trainer, progress: Progress) -> Run:
     try:
-        return _train(job, run, trainer, progress, command)
+        return _train(job, run, trainer, progress)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
 
 
-def _train(job: _Job, run: Run, trainer: Trainer, progress: Progress, command: str) -> Run:
+def _train(job: _Job, run: Run, trainer: Trainer, progress: Progress) -> Run:
     _tell(job, progress, "zoo_train_start", run)
     try:
         outcome = trainer.fit()
@@ -266,7 +265,7 @@ def _train(job: _Job, run: Run, trainer: Trainer, progress: Progress, command: s
         raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
     save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
     progress.say("scoring the test images and drawing figures")
-    _report(job, run, trainer.present_step(), outcome, command)
+    _report(job, run, trainer.present_step(), outcome)
     _tell(job, progress, "zoo_train_end", run)
     return run
 
@@ -286,7 +285,7 @@ def count_parameters(model: Model) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _report(job: _Job, run: Run, step: Step, outcome: Outcome, command: str) -> None:
+def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> None:
     from zoo.figures.gallery import draw_gallery, enough
 
     seed, options = job.settings.training.seed, job.settings.data_options
@@ -298,7 +297,6 @@ def _report(job: _Job, run: Run, step: Step, outcome: Outcome, command: str) -> 
     batches = figure_batches(job.images, options, job.device, enough(job.images.test))
     title = f"{job.settings.model.name} on {job.settings.data}"
     draw_gallery(run.figures, job.model, batches, run.records(), scores, title, seed)
-    pictures = sorted(path.name for path in run.figures.glob("*.png"))
-    write_text(run.path / "README.md", model_card(run.name, run.metadata, scores, pictures, command))
+    write_card(run, scores, job.registry.metrics.entries())
     # Last, because a run with scores is a finished one.
     run.write_scores(scores, per_image)

@@ -54,7 +54,7 @@ def zoo_datasets() -> Iterable[DatasetSpec]:
 
 @hookspec
 def zoo_metrics() -> Iterable[MetricSpec]:
-    """Return the scores that this plugin brings, for `zoo evaluate --metric`."""
+    """Return the scores that this plugin brings, for `zoo evaluate --metrics`."""
     return ()
 
 

@@ -541,7 +541,7 @@ class Measure:
     Arguments:
         value: The score, or several where it is one for each unit, or nothing where the model has none.
         reason: Why there is none, as the end of a sentence.
-        details: What belongs to the score, by name: its standard error, how many samples it rests on.
+        details: What belongs to the score, by name: its standard error, how many samples it rests on, a verdict.
         per_image: The value of each image, `(N,)`, whose mean is the score, where it is such a mean: what tells two
             models apart image by image.
         warning: What to keep in mind when the score is read, as a sentence; empty if there is nothing.
@@ -549,7 +549,7 @@ class Measure:
 
     value: float | Sequence[float] | None
     reason: str = ""
-    details: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, float | str] = field(default_factory=dict)
     per_image: Tensor | None = field(default=None, compare=False, repr=False)
     warning: str = ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Complete", "complete_data", "complete_model", "complete_run", "complete_what", "names"]
+__all__ = ["METRIC", "Complete", "complete_data", "complete_model", "complete_run", "complete_what", "names"]
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from zoo.registry import Registry
 
 Complete: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
+
+
+METRIC = "metric:"
+"""What stands before the name of a metric where a word may be something else."""
 
 
 def names(find: Callable[[Registry], Iterable[tuple[str, str]]]) -> Complete:
@@ -47,7 +51,13 @@ def _data(registry: Registry) -> Iterable[tuple[str, str]]:
         yield entry.name + (":" if entry.item.argument else ""), entry.item.summary
 
 
+def _metrics(registry: Registry) -> Iterable[tuple[str, str]]:
+    for entry in registry.metrics.entries():
+        yield METRIC + entry.name, entry.item.summary
+
+
 complete_model = names(_models)
+complete_metric = names(_metrics)
 complete_data = names(_data)
 
 
@@ -61,5 +71,8 @@ def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 
 def complete_what(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer models, or else runs."""
-    return complete_model(ctx, param, incomplete) or complete_run(ctx, param, incomplete)
+    """Offer models, metrics once their prefix has begun, or else runs."""
+    found = complete_model(ctx, param, incomplete)
+    if incomplete and METRIC.startswith(incomplete[: len(METRIC)]):
+        found += complete_metric(ctx, param, incomplete)
+    return found or complete_run(ctx, param, incomplete)

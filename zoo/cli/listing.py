@@ -5,13 +5,15 @@ from __future__ import annotations
 __all__ = ["list_models", "show"]
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.completion import complete_what, names
+from zoo.cli.completion import METRIC, complete_what, names
+from zoo.cli.metrics import metric_document, metric_rows, print_metric, print_metrics, print_scores
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, counted, number, print_json, print_table
 from zoo.errors import ZooError, did_you_mean
@@ -26,11 +28,18 @@ def _families(registry: Registry) -> list[tuple[str, str]]:
 
 @click.command("list")
 @click.option("--family", metavar="NAME", shell_complete=names(_families), help="Only models of this family.")
+@click.option("--metrics", is_flag=True, help="List the metrics instead; 'zoo show metric:NAME' shows one.")
 @JSON
 @click.pass_context
-def list_models(ctx: click.Context, /, family: str | None, as_json: bool) -> None:
-    """List the models of the registry."""
+def list_models(ctx: click.Context, /, family: str | None, metrics: bool, as_json: bool) -> None:
+    """List the models of the registry, or the metrics of 'zoo evaluate'."""
     registry = session(ctx).registry
+    if metrics:
+        if family is not None:
+            raise ZooError("--family is about models; leave it out beside --metrics")
+        found = metric_rows(registry)
+        print_json(found) if as_json else print_metrics(found)
+        return
     families = [name for name, _ in _families(registry)]
     if family is not None and family not in families:
         raise ZooError(f"unknown family '{family}'{did_you_mean(family, families)} (there are {', '.join(families)})")
@@ -53,19 +62,20 @@ def list_models(ctx: click.Context, /, family: str | None, as_json: bool) -> Non
 
 
 @click.command()
-@click.argument("what", metavar="MODEL[.RECIPE]|RUN|FILE", shell_complete=complete_what)
+@click.argument("what", metavar="MODEL[.RECIPE]|metric:NAME|RUN|FILE", shell_complete=complete_what)
 @JSON
 @click.pass_context
 def show(ctx: click.Context, /, what: str, as_json: bool) -> None:
-    """Show a model of the registry, or a run or weights file (a path: ./ae)."""
+    """Show a model of the registry, a metric, or a run or weights file (a path: ./ae)."""
     registry = session(ctx).registry
-    document = _run(what) if _is_path(registry, what) else _model(registry, what)
-    if as_json:
-        print_json(document)
-    elif "run" in document:
-        _print_run(document)
+    shown: Callable[[dict[str, Any]], None] = _print_model
+    if what.startswith(METRIC):
+        document, shown = metric_document(registry, what.removeprefix(METRIC)), print_metric
+    elif _is_path(registry, what):
+        document, shown = _run(what), partial(_print_run, registry)
     else:
-        _print_model(document)
+        document = _model(registry, what)
+    print_json(document) if as_json else shown(document)
 
 
 def _is_path(registry: Registry, what: str) -> bool:
@@ -146,7 +156,7 @@ def _run(where: str) -> dict[str, Any]:
     return {"run": str(run.path), "weights": str(run.weights), **run.metadata, **documents}
 
 
-def _print_run(document: dict[str, Any]) -> None:
+def _print_run(registry: Registry, document: dict[str, Any]) -> None:
     outcome = document["outcome"]
     ended = f"{counted(outcome['epochs'], 'epoch')} ({outcome['reason']})"
     click.echo(f"{document['run']}: {document['model']} on {document['data']['name']}, {ended}")
@@ -157,10 +167,9 @@ def _print_run(document: dict[str, Any]) -> None:
     click.echo()
     options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in document["options"].items()]
     print_table(("option", "value"), options)
-    scores = [[name, number(value)] for name, value in document["scores"].items() if not isinstance(value, list | dict)]
-    if scores:
+    if document["scores"]:
         click.echo()
-        print_table(("score", "value"), scores, right=(1,))
+        print_scores(registry, document["scores"])
     if document["priors"]:
         click.echo()
         _print_priors(document["priors"])

@@ -19,8 +19,8 @@ from zoo.errors import ZooError, did_you_mean
 
 # What each command is, and where: nothing is imported before it is needed.
 COMMANDS = {
-    "list": ("zoo.cli.listing:list_models", "List the models."),
-    "show": ("zoo.cli.listing:show", "Show a model, a run or a weights file."),
+    "list": ("zoo.cli.listing:list_models", "List the models, or the metrics."),
+    "show": ("zoo.cli.listing:show", "Show a model, a metric, a run or a weights file."),
     "explain": ("zoo.cli.explain:explain", "Explain what a model minimises, and what its numbers mean."),
     "plugins": ("zoo.cli.plugins:plugins", "List the plugins and their faults."),
     "train": ("zoo.cli.train:train", "Train a model."),

@@ -18,14 +18,28 @@ from zoo.options import Field, describe
 from zoo.specs import import_reference
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from zoo.catalogue import Entry
     from zoo.registry import Registry
     from zoo.specs import MetricSpec
 
+_complete_metric = names(lambda registry: [(one.name, one.item.summary) for one in registry.metrics.entries()])
+
+
+def _complete_last(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer metrics for the last of several with commas between them."""
+    from click.shell_completion import CompletionItem
+
+    before, comma, last = incomplete.rpartition(",")
+    found = _complete_metric(ctx, param, last)
+    return [CompletionItem(f"{before}{comma}{item.value}", help=item.help) for item in found]
+
+
 METRICS = click.option(
     "--metrics",
     metavar="NAME,NAME|all",
-    shell_complete=names(lambda registry: [(one.name, one.item.summary) for one in registry.metrics.entries()]),
+    shell_complete=_complete_last,
     help="Compute these too; 'zoo list --metrics' shows what there is.",
 )
 SPLIT = click.option(
@@ -69,10 +83,17 @@ def _fields(entry: Entry[MetricSpec]) -> tuple[Field, ...]:
 
 
 def metric_names(registry: Registry, text: str | None) -> list[str]:
-    """Return the metrics that `--metrics` names; `all` is every one."""
-    if text == "all":
-        return registry.metrics.names()
-    return [name.strip() for name in text.split(",") if name.strip()] if text else []
+    """Return the metrics that `--metrics` names; `all` is every one.
+
+    Raises:
+        ZooError: If it names none.
+    """
+    if text is None:
+        return []
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise ZooError(f"--metrics '{text}' names none; see 'zoo list --metrics', or write --metrics all")
+    return registry.metrics.names() if "all" in found else found
 
 
 def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:

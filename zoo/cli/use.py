@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __all__ = ["evaluate", "sample"]
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from zoo.cli.metric_command import METRICS, SAMPLES, SPLIT, MetricCommand, metric_names, metric_options
+from zoo.cli.metrics import print_scores
 from zoo.cli.opening import (
     DEVICE,
     OUT,
@@ -24,13 +24,7 @@ from zoo.cli.opening import (
     target,
 )
 from zoo.cli.session import session
-from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
-from zoo.specs import GROUPS
-
-if TYPE_CHECKING:
-    from zoo.registry import Registry
-
-_ARROWS = {"higher": "↑", "lower": "↓", "": ""}
+from zoo.cli.terminal import JSON, print_json, say
 
 
 @click.command()
@@ -132,27 +126,4 @@ def evaluate(
         with_prior = {"prior": prior} if prior is not None else {}
         print_json({"run": str(opened.path), **with_prior, "data": data or facts["data"]["name"], "scores": scores})
         return
-    _show(registry, scores, wanted)
-
-
-def _show(registry: Registry, scores: dict[str, Any], wanted: Iterable[str]) -> None:
-    """Print a table of the scores, then why some that were asked for are missing, and what to keep in mind."""
-    found = [(entry.name.replace("-", "_"), entry) for entry in registry.metrics.entries()]
-    shown = [(key, entry.item) for key, entry in found if key in scores]
-    rows: list[list[str]] = []
-    for key, spec in sorted(shown, key=lambda one: GROUPS.index(one[1].group)):
-        if isinstance(scores[key], list):
-            continue
-        rows.append([key, number(scores[key]), spec.unit, _ARROWS[spec.better], spec.summary])
-        rows += [[name, number(scores[name]), "", "", ""] for name in scores if name.startswith(f"{key}.")]
-    rows.append(["likelihood", scores["likelihood"] or DASH, "", "", "What is known of log p(x), and of which pixels."])
-    print_table(("score", "value", "unit", "better", "meaning"), rows, right=(1,))
-    for key, _ in shown:
-        if isinstance(scores[key], list):
-            click.echo(f"{key} " + " ".join(number(value) for value in scores[key]))
-    for name in wanted:
-        key = name.replace("-", "_")
-        if reason := scores.get("reasons", {}).get(key):
-            say(f"{name}: none, because {reason}")
-    for name, warning in scores.get("warnings", {}).items():
-        say(f"NOTE: {name}: {warning}")
+    print_scores(registry, scores, wanted)

@@ -243,7 +243,10 @@ class ActiveUnits(_Core):
         model = self.subject.model
         if isinstance(model, DecodesLatents) and not model.continuous:
             return Measure(None, "a code of a codebook is in use or not, whatever its numbers are; see code-usage")
-        return Measure(int((values.var(0, correction=0) > ACTIVE).sum()))
+        spread = values.var(0, correction=0)
+        if not spread.isfinite().all():
+            return Measure(None, "a posterior mean is not finite")
+        return Measure(int((spread > ACTIVE).sum()))
 
 
 @final

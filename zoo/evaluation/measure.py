@@ -19,6 +19,7 @@ from zoo.evaluation.subject import Subject, block_seed
 from zoo.interfaces import Measure, Metric
 from zoo.options import Options
 from zoo.registry import Registry
+from zoo.runs.scores import score_key
 from zoo.specs import MetricSpec, import_or_tell
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
@@ -66,7 +67,7 @@ def score(
     """Return the scores of a subject by name, and the values of each image `(N,)` of those that are means of such."""
     with _examined(subject):
         found, likelihood = measure(subject, asked, progress), likelihood_of(subject)
-    per_image = {_key(name): one.per_image for name, one in found.items() if one.per_image is not None}
+    per_image = {score_key(name): one.per_image for name, one in found.items() if one.per_image is not None}
     return {**as_scores(found), "likelihood": likelihood}, per_image
 
 
@@ -118,14 +119,10 @@ def as_scores(found: Mapping[str, Measure]) -> dict[str, Any]:
     """
     scores: dict[str, Any] = {}
     for name, one in found.items():
-        key = _key(name)
+        key = score_key(name)
         scores[key] = list(one.value) if isinstance(one.value, Sequence) else one.value
         scores.update({f"{key}.{detail}": value for detail, value in one.details.items()})
     for kind in ("reason", "warning"):
-        if told := {_key(name): getattr(one, kind) for name, one in found.items() if getattr(one, kind)}:
+        if told := {score_key(name): getattr(one, kind) for name, one in found.items() if getattr(one, kind)}:
             scores[f"{kind}s"] = told
     return scores
-
-
-def _key(name: str) -> str:
-    return name.replace("-", "_")

@@ -17,6 +17,7 @@ from zoo.evaluation.blocks import SAMPLES, subject_of
 from zoo.evaluation.measure import ask, score, usual
 from zoo.options import describe
 from zoo.registry import Registry
+from zoo.runs.card import write_card
 from zoo.runs.folder import Run
 from zoo.runs.loading import find_data, load_model, place, step_of
 from zoo.training.progress import Progress
@@ -102,8 +103,9 @@ def evaluate_run(
     scores["images_per_second"] = round(outcome["images_per_second"], 1)
     scores["seconds"] = round(outcome["seconds"], 1)
     own = run.prior is None and not reading and data in (None, run.metadata["data"]["name"]) and split == "test"
-    if own and run.weights.parent == run.path and seed == run.metadata["training"]["seed"]:
+    if own and run.whole and seed == run.metadata["training"]["seed"]:
         run.add_scores(scores, per_image)
+        write_card(run, run.scores, registry.metrics.entries())
     return scores
 
 

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-__all__ = ["LABELS", "model_card"]
+__all__ = ["model_card", "write_card"]
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-LABELS = {
-    "mse": "squared error per pixel, at the posterior mean",
-    "sse": "expected squared error per image",
-    "distortion": "expected -log p(x given z), nats per image",
-    "rate": "KL(q(z given x), p(z)), nats per image",
-    "objective": "what was minimised, nats per image",
-    "elbo": "-(distortion + rate) of the normalised model: a lower bound on log p(x), nats per image",
-    "log_likelihood": "log p(x) itself, of dequantised images in grey levels, nats per image",
-    "bits_per_dim": "minus the same, in bits per pixel value",
-    "likelihood": "what is known of log p(x): its exact value, a bound or nothing, and of which pixels",
-    "active_units": "latents in use",
-}
-"""What each score means, in a few words."""
+from zoo.catalogue import Entry
+from zoo.runs.files import write_text
+from zoo.runs.folder import Run
+from zoo.runs.scores import ScoreRow, score_rows
+from zoo.specs import MetricSpec
+
+CARD = "README.md"
 
 
-def model_card(name: str, facts: Mapping[str, Any], scores: Mapping[str, Any], figures: list[str], command: str) -> str:
+def write_card(run: Run, scores: Mapping[str, Any], metrics: Iterable[Entry[MetricSpec]]) -> None:
+    """Write the card of a run anew, with its present pictures and these scores.
+
+    Raises:
+        ZooError: If its settings are damaged.
+    """
+    pictures = sorted(path.name for path in run.figures.glob("*.png"))
+    rows = score_rows(scores, metrics)
+    told, command = scores.get("warnings", {}), str(run.settings.get("command", ""))
+    write_text(run.path / CARD, model_card(run.name, run.metadata, rows, told, pictures, command))
+
+
+def model_card(
+    name: str,
+    facts: Mapping[str, Any],
+    scores: Iterable[ScoreRow],
+    warnings: Mapping[str, str],
+    figures: Sequence[str],
+    command: str,
+) -> str:
     """Return the card of a run as Markdown.
 
     Arguments:
         name: The run's name.
         facts: The metadata of its weights.
         scores: What `evaluate` found.
+        warnings: What to keep in mind when a score is read, by its name.
         figures: The file names of its pictures.
         command: The command that trains the same again.
     """
@@ -48,10 +62,11 @@ def model_card(name: str, facts: Mapping[str, Any], scores: Mapping[str, Any], f
         "",
         "## Scores on the test images",
         "",
-        "| score | value | meaning |",
-        "|---|---|---|",
-        *(f"| {key} | {_cell(scores.get(key))} | {meaning} |" for key, meaning in LABELS.items()),
+        "| score | value | unit | better | meaning |",
+        "|---|---|---|---|---|",
+        *map(_line, scores),
         "",
+        *(line for name, warning in warnings.items() for line in (f"Note on {name}: {warning}", "")),
         "## Use",
         "",
         "```python",
@@ -73,7 +88,14 @@ def model_card(name: str, facts: Mapping[str, Any], scores: Mapping[str, Any], f
     return "\n".join(lines)
 
 
-def _cell(value: Any) -> str:
+def _line(row: ScoreRow) -> str:
+    cells = (row.name, _value(row.value), row.unit, row.better, row.meaning)
+    return f"| {' | '.join(' '.join(cell.split()).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _value(value: Any) -> str:
     if value is None:
         return "–"
-    return str(value) if isinstance(value, int | str) else f"{value:.5g}"
+    if isinstance(value, list):
+        return " ".join(map(_value, value))
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

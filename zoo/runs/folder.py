@@ -66,6 +66,11 @@ class Run:
         """Whether its weights are written."""
         return self.weights.is_file()
 
+    @property
+    def whole(self) -> bool:
+        """Whether these are the weights that training left in its folder, whose scores and card lie beside them."""
+        return self.weights == self.path / WEIGHTS and (self.path / CONFIG).is_file()
+
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """What the weights file says of itself: format, model, parts, options, plugins, data, training, outcome.
@@ -172,7 +177,7 @@ class Run:
 
 def _belongs(key: str, scores: Mapping[str, Any]) -> bool:
     """Whether a score is replaced by new ones: it is one of them, or a detail of one."""
-    return key in ("reasons", "warnings") or key.partition(".")[0] in scores
+    return key in ("reasons", "warnings") or any(key == name or key.startswith(f"{name}.") for name in scores)
 
 
 def _writable(tables: Mapping[str, Any]) -> dict[str, Any]:
