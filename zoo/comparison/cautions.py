@@ -20,7 +20,7 @@ def cautions(rows: Sequence[Row], lines: Lines) -> list[str]:
         rows: The models.
         lines: The rows of the document.
     """
-    whole = [row for row in rows if row.error is None and row.runs]
+    whole = [row for row in rows if row.error is None and row.scored]
     return [*_meanings(whole), *_training(whole), *_seeds(whole), *_values(rows, lines)]
 
 
@@ -60,7 +60,7 @@ def _differing(words: Mapping[str, str | None]) -> str:
 def _seeds(rows: Sequence[Row]) -> Iterator[str]:
     if len(rows) < 2:
         return
-    if any(len(row.runs) == 1 for row in rows):
+    if any(len(row.scored) == 1 for row in rows):
         yield (
             "with one seed a verdict is about these trained weights, not about the models: training again may turn it; "
             "--seeds 3 or more tells"

@@ -7,6 +7,7 @@ __all__ = ["Comparison", "compare_models"]
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from zoo.comparison.entries import Entry, parse_entries, slug
 from zoo.comparison.folder import RESULTS, open_folder
 from zoo.comparison.reuse import train_or_reuse
 from zoo.comparison.rows import Row
-from zoo.comparison.scores import columns, score_run, wanted_metrics
+from zoo.comparison.scores import ScoredRun, columns, score_run, wanted_metrics
 from zoo.errors import Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import SAMPLES
 from zoo.evaluation.measure import Asked
@@ -64,7 +65,7 @@ class _Work:
     samples: int
     progress: Progress
 
-    def score(self, run: Run, device: str) -> dict[str, str]:
+    def score(self, run: Run, device: str) -> ScoredRun:
         return score_run(self.registry, run, self.wanted, self.samples, device, self.progress)
 
 
@@ -165,11 +166,11 @@ def _rows(
 def _row_of_run(work: _Work, entry: Entry, run: Run, device: str) -> Row:
     facts = run.metadata
     settings = {name: facts[name] for name in ("model", "composition", "parts", "options", "training")}
-    row = Row(entry.label, facts["model"], None, {**settings, "images": facts["data"]}, (run,), (True,))
+    row = Row(entry.label, facts["model"], None, {**settings, "images": facts["data"]})
     try:
-        return replace(row, failed=work.score(run, device))
+        return replace(row, scored=(work.score(run, device),))
     except Exception as error:
-        return replace(row, runs=(), reused=(), error=_told(error))
+        return replace(row, error=_told(error))
 
 
 def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, folder: Path) -> Row:
@@ -181,12 +182,11 @@ def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, fol
         command = shlex.join(["zoo", "train", "--config", str(where / "config.toml")])
         try:
             run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command)
-            failed = work.score(run, settings.training.device)
+            one = replace(work.score(run, settings.training.device), reused=reused)
         # One model that fails, in whatever way its code does, must not cost the others.
         except Exception as error:
             return replace(row, error=_told(error))
-        runs, before = (*row.runs, run), (*row.reused, reused)
-        row = replace(row, runs=runs, reused=before, failed={**row.failed, **failed})
+        row = replace(row, scored=(*row.scored, one))
     return row
 
 
@@ -220,8 +220,8 @@ def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
 
 def _report(path: Path, document: dict[str, Any], registry: Registry) -> Path | None:
     try:
-        from zoo.comparison.report import write_report
-    except ImportError:
+        module = import_module("zoo.comparison.report")
+    except ModuleNotFoundError:
         return None
-    page: Path = write_report(path, document, registry)
+    page: Path = module.write_report(path, document, registry)
     return page

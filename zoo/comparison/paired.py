@@ -125,7 +125,8 @@ def _other_seeds(means: Values, rng: np.random.Generator) -> Values:
 
     # The quantiles of t in random order, which are a fairer draw of it than as many random numbers.
     t: Values = stats.t.ppf((np.arange(RESAMPLES) + 0.5) / RESAMPLES, df=len(means) - 1)
-    return rng.permutation(t) * means.std(ddof=1) / math.sqrt(len(means))
+    drawn: Values = rng.permutation(t) * means.std(ddof=1) / math.sqrt(len(means))
+    return drawn
 
 
 def over_seeds(one: Mapping[int, float], other: Mapping[int, float]) -> Interval | None:

@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.comparison.paired import spread
-from zoo.comparison.scores import Column
+from zoo.comparison.scores import Column, ScoredRun
 from zoo.comparison.verdicts import Scored
 from zoo.runs.folder import Run
 
@@ -30,35 +29,36 @@ class Row:
         model: The model of the registry.
         recipe: The recipe, if one was named.
         settings: The tables of its settings.
-        runs: Its runs, one a seed.
-        reused: Which of them were there already.
-        failed: Why metrics failed, by key.
-        error: Why it has no scores, in one line.
+        scored: Its runs with their scores, one a seed.
+        error: Why there are not as many as there should be, in one line.
     """
 
     name: str
     model: str = ""
     recipe: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    runs: tuple[Run, ...] = ()
-    reused: tuple[bool, ...] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
+    scored: tuple[ScoredRun, ...] = ()
     error: str | None = None
+
+    @property
+    def runs(self) -> list[Run]:
+        """Its runs, one a seed."""
+        return [one.run for one in self.scored]
 
     @property
     def seeds(self) -> list[int]:
         """The seed of each run."""
-        return [run.metadata["training"]["seed"] for run in self.runs]
+        return [one.seed for one in self.scored]
 
-    @cached_property
-    def scores(self) -> list[dict[str, Any]]:
-        """The scores of each run."""
-        return [run.scores for run in self.runs]
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why metrics failed, by key."""
+        return {key: why for one in self.scored for key, why in one.failed.items()}
 
     @property
     def likelihood(self) -> str | None:
         """What its number for log p(x) is: exact, a bound, or none."""
-        found: str | None = self.scores[0].get("likelihood") if self.scores else None
+        found: str | None = self.scored[0].scores.get("likelihood") if self.scored else None
         return found
 
     @property
@@ -67,15 +67,8 @@ class Row:
         found: str | None = self.runs[0].metadata["parts"].get("likelihood") if self.runs else None
         return found
 
-    @cached_property
-    def per_image(self) -> list[dict[str, NDArray[np.float64]]]:
-        """The values of each test image of the scores of each run, by key."""
-        return [{key: value.double().numpy() for key, value in run.per_image.items()} for run in self.runs]
-
     def facts(self, folder: Path) -> dict[str, Any]:
         """Return what the document says of the model; paths as seen from its folder."""
-        paths = [os.path.relpath(run.path, folder) for run in self.runs]
-        runs = zip(self.seeds, paths, self.reused, strict=True)
         return {
             "name": self.name,
             "model": self.model,
@@ -84,37 +77,32 @@ class Row:
             "likelihood": self.likelihood,
             "parameters": self.runs[0].metadata["outcome"]["parameters"] if self.runs else None,
             "error": self.error,
-            "runs": [{"seed": seed, "path": path, "reused": reused} for seed, path, reused in runs],
+            "runs": [
+                {"seed": one.seed, "path": Path(os.path.relpath(one.run.path, folder)).as_posix(), "reused": one.reused}
+                for one in self.scored
+            ],
         }
 
     def lines(self, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
         """Yield what the document says of each seed and metric."""
-        for seed, scores, per_image in zip(self.seeds, self.scores, self.per_image, strict=True):
+        for one in self.scored:
             for key in (column.key for column in columns):
-                value = scores.get(key)
-                if isinstance(value, list):
-                    continue
-                details = {name.partition(".")[2]: scores[name] for name in scores if name.startswith(f"{key}.")}
-                yield {
-                    "model": self.name,
-                    "seed": seed,
-                    "metric": key,
-                    "value": None if key in self.failed else value,
-                    "standard_error": standard_error(per_image.get(key)),
-                    "details": details,
-                    "reason": self._reason(key, scores),
-                    "warning": scores.get("warnings", {}).get(key, ""),
-                }
+                # Several values, one for each unit, are no cell of a table; the run has them.
+                if not isinstance(one.scores.get(key), list):
+                    yield {"model": self.name, "seed": one.seed, "metric": key, **_cell(one, key)}
 
-    def _reason(self, key: str, scores: Mapping[str, Any]) -> str:
-        if key in self.failed:
-            return f"it failed: {self.failed[key]}"
-        if scores.get(key) is not None:
-            return ""
-        if self.error is not None:
-            return f"it failed: {self.error}"
-        reason: str = scores.get("reasons", {}).get(key, "")
-        return reason or "the model has no such number"
+
+def _cell(one: ScoredRun, key: str) -> dict[str, Any]:
+    scores, broken = one.scores, key in one.failed
+    value = None if broken else scores.get(key)
+    reason = f"it failed: {one.failed[key]}" if broken else scores.get("reasons", {}).get(key, "")
+    return {
+        "value": value,
+        "standard_error": standard_error(one.per_image.get(key)) if value is not None else None,
+        "details": {name.partition(".")[2]: scores[name] for name in scores if name.startswith(f"{key}.")},
+        "reason": "" if value is not None else reason or "the model has no such number",
+        "warning": scores.get("warnings", {}).get(key, ""),
+    }
 
 
 def standard_error(values: NDArray[np.float64] | None) -> float | None:
@@ -143,9 +131,5 @@ def summary_of(values: Mapping[str, Mapping[str, Mapping[int, float]]]) -> Itera
 
 def scored(row: Row, values: Mapping[str, Mapping[int, float]]) -> Scored:
     """Return what verdicts rest on."""
-    keys = {key for images in row.per_image for key in images if key not in row.failed}
-    per_image = {
-        key: {seed: images[key] for seed, images in zip(row.seeds, row.per_image, strict=True) if key in images}
-        for key in sorted(keys)
-    }
+    per_image = {key: {one.seed: one.per_image[key] for one in row.scored if key in one.per_image} for key in values}
     return Scored(row.name, row.likelihood, row.part, values, per_image)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["COSTS", "MORE", "Column", "columns", "score_key", "score_run", "wanted_metrics"]
+__all__ = ["COSTS", "MORE", "Column", "ScoredRun", "columns", "score_key", "score_run", "wanted_metrics"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import ZooError, one_line
 from zoo.evaluation.measure import Asked, ask, how, usual
 from zoo.evaluation.runs import evaluate_run
 from zoo.registry import Registry
-from zoo.runs.folder import Run
+from zoo.runs.folder import WEIGHTS, Run
 from zoo.specs import GROUPS, MetricSpec
 from zoo.training.progress import Progress
 
@@ -44,6 +47,31 @@ class Column:
     spec: MetricSpec
 
 
+@dataclass(frozen=True)
+class ScoredRun:
+    """A run with its scores.
+
+    Arguments:
+        run: The run.
+        scores: Its scores, by key, with what is told of them.
+        per_image: The values of each test image `(N,)` of those that are means of such.
+        failed: Why metrics failed, by key.
+        reused: Whether it was there already.
+    """
+
+    run: Run
+    scores: Mapping[str, Any]
+    per_image: Mapping[str, NDArray[np.float64]]
+    failed: Mapping[str, str]
+    reused: bool = True
+
+    @property
+    def seed(self) -> int:
+        """The seed that it was trained and scored with."""
+        found: int = self.run.metadata["training"]["seed"]
+        return found
+
+
 def score_key(name: str) -> str:
     """Return the name that a metric's score has in files."""
     return name.replace("-", "_")
@@ -55,7 +83,7 @@ def wanted_metrics(registry: Registry, asked: Mapping[str, Mapping[str, Any]]) -
     Raises:
         ZooError: If there is no such metric or option.
     """
-    more = {name: {} for name in MORE if name in registry.metrics}
+    more: dict[str, Mapping[str, Any]] = {name: {} for name in MORE if name in registry.metrics}
     found = {one.name: one for one in [*usual(registry), *ask(registry, {**more, **asked})]}
     return list(found.values())
 
@@ -69,8 +97,8 @@ def columns(wanted: Sequence[Asked]) -> list[Column]:
 
 def score_run(
     registry: Registry, run: Run, wanted: Sequence[Asked], samples: int, device: str, progress: Progress
-) -> dict[str, str]:
-    """Score a run by the metrics that it was not scored by yet; return why some of them failed, by key.
+) -> ScoredRun:
+    """Score a run by the metrics that it was not scored by yet, and return it with what all of them found.
 
     Arguments:
         registry: Where parts, metrics and data sets are found.
@@ -83,34 +111,47 @@ def score_run(
     Raises:
         ZooError: If the run cannot be scored at all.
     """
-    known = run.scores if run.per_image else {}
+    # A weights file that is not the folder's own has no scores there.
+    own = run.weights == run.path / WEIGHTS
+    known = run.scores if own and run.per_image else {}
+    seed = run.metadata["training"]["seed"]
     missing = {one.name: one.options.to_dict() for one in wanted if not _has(known, one, samples)}
-    if not missing:
-        return {}
 
-    def evaluate(metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    def evaluate(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         seed = run.metadata["training"]["seed"]
-        evaluate_run(registry, run, device=device, seed=seed, metrics=metrics, samples=samples, progress=progress)
+        return evaluate_run(
+            registry, run, device=device, seed=seed, metrics=metrics, samples=samples, progress=progress
+        )
 
-    try:
-        evaluate(missing)
-    except Exception:
-        # One metric that fails must not cost the others: again without them, then each by itself.
-        evaluate({})
-        return _each(evaluate, missing)
-    return {}
-
-
-def _each(evaluate: Any, missing: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    failed = {}
-    for name, options in missing.items():
+    failed: dict[str, str] = {}
+    if missing:
         try:
-            evaluate({name: options})
-        except ZooError as error:
-            failed[score_key(name)] = str(error)
-        except Exception as error:
-            failed[score_key(name)] = one_line(error)
-    return failed
+            known = evaluate(missing)
+        except Exception:
+            # One metric that fails must not cost the others: again without them, then each by itself.
+            known = evaluate({})
+            for name, options in missing.items():
+                failed |= _try(evaluate, known, name, options)
+    if not own:
+        return ScoredRun(run, known, {}, failed)
+    per_image = {key: value.double().numpy() for key, value in run.per_image.items()}
+    return ScoredRun(run, run.scores, per_image, failed)
+
+
+def _try(
+    evaluate: Callable[[Mapping[str, Mapping[str, Any]]], dict[str, Any]],
+    known: dict[str, Any],
+    name: str,
+    options: Mapping[str, Any],
+) -> dict[str, str]:
+    """Add what a metric finds to what is known; return why it failed, if it did."""
+    try:
+        known |= evaluate({name: options})
+    except ZooError as error:
+        return {score_key(name): str(error)}
+    except Exception as error:
+        return {score_key(name): one_line(error)}
+    return {}
 
 
 def _has(known: Mapping[str, Any], one: Asked, samples: int) -> bool:
