@@ -15,7 +15,7 @@ from zoo.errors import ZooError, one_line
 from zoo.evaluation.measure import Asked, ask, how, usual
 from zoo.evaluation.runs import evaluate_run
 from zoo.registry import Registry
-from zoo.runs.folder import WEIGHTS, Run
+from zoo.runs.folder import Run
 from zoo.specs import GROUPS, MetricSpec
 from zoo.training.progress import Progress
 
@@ -111,17 +111,12 @@ def score_run(
     Raises:
         ZooError: If the run cannot be scored at all.
     """
-    # A weights file that is not the folder's own has no scores there.
-    own = run.weights == run.path / WEIGHTS
-    known = run.scores if own and run.per_image else {}
-    seed = run.metadata["training"]["seed"]
+    known = run.scores if run.whole and run.per_image else {}
     missing = {one.name: one.options.to_dict() for one in wanted if not _has(known, one, samples)}
+    seed = run.metadata["training"]["seed"]
 
     def evaluate(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        seed = run.metadata["training"]["seed"]
-        return evaluate_run(
-            registry, run, device=device, seed=seed, metrics=metrics, samples=samples, progress=progress
-        )
+        return evaluate_run(registry, run, None, device, seed, metrics=metrics, samples=samples, progress=progress)
 
     failed: dict[str, str] = {}
     if missing:
@@ -132,7 +127,8 @@ def score_run(
             known = evaluate({})
             for name, options in missing.items():
                 failed |= _try(evaluate, known, name, options)
-    if not own:
+    if not run.whole:
+        # Nothing of it was written.
         return ScoredRun(run, known, {}, failed)
     per_image = {key: value.double().numpy() for key, value in run.per_image.items()}
     return ScoredRun(run, run.scores, per_image, failed)

@@ -102,7 +102,7 @@ def evaluate_run(
     scores["images_per_second"] = round(outcome["images_per_second"], 1)
     scores["seconds"] = round(outcome["seconds"], 1)
     own = run.prior is None and not reading and data in (None, run.metadata["data"]["name"]) and split == "test"
-    if own and run.weights.parent == run.path and seed == run.metadata["training"]["seed"]:
+    if own and run.whole and seed == run.metadata["training"]["seed"]:
         run.add_scores(scores, per_image)
     return scores
 

@@ -68,6 +68,11 @@ class Run:
         """Whether its weights are written."""
         return self.weights.is_file()
 
+    @property
+    def whole(self) -> bool:
+        """Whether these are the weights that training left in its folder, whose scores and card lie beside them."""
+        return self.weights == self.path / WEIGHTS and (self.path / CONFIG).is_file()
+
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """What the weights file says of itself: format, model, parts, options, plugins, data, training, outcome.
