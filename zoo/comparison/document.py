@@ -57,11 +57,15 @@ def make_document(
         command: The command that does the same again.
         folder: Where the document will lie; paths are as seen from there.
     """
+    # Several values, one for each unit, are no cell of a table; the run has them.
+    several = {
+        key for row in rows for one in row.scored for key, value in one.scores.items() if isinstance(value, list)
+    }
+    shown = [column for column in shown if column.key not in several]
     lines = [line for row in rows for line in row.lines(shown)]
     whole = [row for row in rows if row.error is None]
     values = values_of([line for line in lines if line["model"] in {row.name for row in whole}])
     pairs = judge([scored(row, values.get(row.name, {})) for row in whole], shown)
-    used = {line["metric"] for line in lines}
     return {
         "format": FORMAT,
         "command": command,
@@ -70,7 +74,7 @@ def make_document(
         "split": "test",
         "seeds": sorted({seed for row in rows for seed in row.seeds}),
         "samples": samples,
-        "metrics": {column.key: _meaning(column) for column in shown if column.key in used},
+        "metrics": {column.key: _meaning(column) for column in shown},
         "models": [row.facts(folder) for row in rows],
         "rows": lines,
         "summary": list(summary_of(values)),

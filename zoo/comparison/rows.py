@@ -86,10 +86,8 @@ class Row:
     def lines(self, columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
         """Yield what the document says of each seed and metric."""
         for one in self.scored:
-            for key in (column.key for column in columns):
-                # Several values, one for each unit, are no cell of a table; the run has them.
-                if not isinstance(one.scores.get(key), list):
-                    yield {"model": self.name, "seed": one.seed, "metric": key, **_cell(one, key)}
+            for column in columns:
+                yield {"model": self.name, "seed": one.seed, "metric": column.key, **_cell(one, column.key)}
 
 
 def _cell(one: ScoredRun, key: str) -> dict[str, Any]:
