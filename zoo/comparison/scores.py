@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ZooError, one_line
-from zoo.evaluation.measure import Asked, ask, how, usual
-from zoo.evaluation.runs import evaluate_run
+from zoo.evaluation.measure import Asked, ask, usual
+from zoo.evaluation.runs import evaluate_run, how
 from zoo.registry import Registry
 from zoo.runs.folder import Run
 from zoo.specs import GROUPS, MetricSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Asked", "as_scores", "ask", "how", "measure", "score", "usual"]
+__all__ = ["Asked", "as_scores", "ask", "measure", "score", "usual"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,15 +67,7 @@ def score(
     with _examined(subject):
         found, likelihood = measure(subject, asked, progress), likelihood_of(subject)
     per_image = {_key(name): one.per_image for name, one in found.items() if one.per_image is not None}
-    scores = {**as_scores(found), "likelihood": likelihood}
-    if chosen := {_key(one.name): how(one, subject.samples) for one in asked if not one.spec.usual}:
-        scores["computed_with"] = chosen
-    return scores, per_image
-
-
-def how(asked: Asked, samples: int) -> dict[str, Any]:
-    """Return what a score that was asked for depends on beside the model, the images and the seed."""
-    return {"samples": samples, **asked.options.to_dict()}
+    return {**as_scores(found), "likelihood": likelihood}, per_image
 
 
 def measure(subject: Subject, asked: Sequence[Asked], progress: Progress | None = None) -> dict[str, Measure]:

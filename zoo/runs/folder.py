@@ -29,8 +29,6 @@ METRICS = "metrics.jsonl"
 SCORES = "scores.json"
 PER_IMAGE = "scores.safetensors"
 PRIORS = "priors"
-_TOLD = ("reasons", "warnings", "computed_with")
-"""What is told of scores by their names, beside them."""
 
 
 class Run:
@@ -144,7 +142,7 @@ class Run:
     def add_scores(self, scores: Mapping[str, Any], per_image: Mapping[str, Tensor]) -> None:
         """Add scores to those that were found before, in the place of older ones of the same names."""
         known = {key: value for key, value in self.scores.items() if not _belongs(key, scores)}
-        for kind in _TOLD:
+        for kind in ("reasons", "warnings"):
             told = {key: value for key, value in self.scores.get(kind, {}).items() if key not in scores}
             if told or kind in scores:
                 known[kind] = {**told, **scores.get(kind, {})}
@@ -179,7 +177,7 @@ class Run:
 
 def _belongs(key: str, scores: Mapping[str, Any]) -> bool:
     """Whether a score is replaced by new ones: it is one of them, or a detail of one."""
-    return key in _TOLD or key.partition(".")[0] in scores
+    return key in ("reasons", "warnings") or key.partition(".")[0] in scores
 
 
 def _writable(tables: Mapping[str, Any]) -> dict[str, Any]:
