@@ -600,37 +600,42 @@ def test_compare_trains_models_under_the_same_settings(zoo_process: ZooProcess, 
     words = ("compare", "ae-mlp.tiny", "vae.tiny", "--data", small, "--epochs", "2", "--limit", "32", "--json")
     done = zoo_process(*words, "--seeds", "2")
     found = document(done)
-    assert found.keys() >= {"path", "data", "figure", "rows"}
-    assert found["path"] == "compare/ae-mlp.tiny-vae.tiny-npz-small.npz-1"
-    assert (zoo_process.cwd / found["figure"]).is_file()
-    rows = {row["name"]: row for row in found["rows"]}
-    assert list(rows) == ["ae-mlp.tiny", "vae.tiny"]
-    for row in rows.values():
-        assert len(row["runs"]) == 2
-        assert row["error"] is None
-        assert row["scores"]["mse"] > 0
-        assert row["spread"]["mse"] > 0
-        facts = [find_run(zoo_process.cwd / run).metadata for run in row["runs"]]
+    folder = zoo_process.cwd / "compare" / "ae-mlp.tiny-vae.tiny-npz-small.npz-1"
+    assert (folder / found["figure"]).is_file()
+    models = {model["name"]: model for model in found["models"]}
+    assert list(models) == ["ae-mlp.tiny", "vae.tiny"]
+    values = {(row["model"], row["metric"], row["seed"]): row["value"] for row in found["rows"]}
+    deviations = {(line["model"], line["metric"]): line["sd"] for line in found["summary"]}
+    for name, model in models.items():
+        assert len(model["runs"]) == 2
+        assert model["error"] is None
+        assert values[name, "mse", 0] > 0
+        assert deviations[name, "mse"] > 0
+        facts = [find_run(folder / one["path"]).metadata for one in model["runs"]]
         assert [fact["training"]["seed"] for fact in facts] == [0, 1]
         assert all(fact["training"]["epochs"] == 2 and fact["data"]["train_size"] == 32 for fact in facts)
-    assert rows["ae-mlp.tiny"]["scores"]["rate"] is None
-    assert rows["vae.tiny"]["scores"]["rate"] >= 0
-    assert json.loads((zoo_process.cwd / found["path"] / "results.json").read_text()) == found
+    assert values["ae-mlp.tiny", "rate", 0] is None
+    assert values["vae.tiny", "rate", 0] >= 0
+    assert (folder / "results.json").read_text() == done.out
     assert "Warning" not in done.err
 
 
 def test_compare_takes_runs_and_models_together(trained: Here) -> None:
     done = trained("compare", "runs/one", "ae-mlp.tiny", "runs/straight")
     assert "MNIST" not in done.err, "a model is trained on the data of the runs beside it"
-    lines = done.out.splitlines()
-    assert lines[0].startswith("on npz:small.npz\tmse\t")
-    assert [line.split("\t")[0] for line in lines[1:4]] == ["runs/one", "ae-mlp.tiny", "runs/straight"]
-    assert lines[2].split("\t")[3] == "–", "an autoencoder has no rate"
-    figure, results = (line.split()[1] for line in lines[4:6])
+    table = [line.split("\t") for line in done.out.splitlines() if "\t" in line]
+    assert table[0][:2] == ["on npz:small.npz", "mse ↓"]
+    assert [row[0] for row in table[1:]] == ["runs/one", "ae-mlp.tiny", "runs/straight"]
+    assert table[2][table[0].index("rate")] == "–", "an autoencoder has no rate"
+    figure, results = (line.split()[1] for line in done.out.splitlines()[-2:])
     assert Path(figure).is_file()
     assert Path(results).is_file()
     only = trained("compare", "runs/one", "runs/straight", "--out", "side-by-side", "--json")
-    assert document(only)["figure"] == "side-by-side/figures/comparison.png"
+    assert document(only)["figure"] == "figures/comparison.png"
+    assert [one["path"] for model in document(only)["models"] for one in model["runs"]] == [
+        "../runs/one",
+        "../runs/straight",
+    ]
 
 
 def test_runs_on_other_data_are_not_compared(trained: Here) -> None:
@@ -655,12 +660,12 @@ def test_a_row_that_fails_costs_the_others_nothing(trained: Here) -> None:
     )
     words = ("compare", "wild.tiny", "unfit.tiny", "ae-mlp.tiny", "--data", "npz:small.npz")
     done = trained(*words, "--out", "c", code=1)
-    table = {line.split("\t")[0]: line.split("\t")[1:] for line in done.out.splitlines()}
+    table = {line.split("\t")[0]: line.split("\t")[1:] for line in done.out.splitlines() if "\t" in line}
     assert table["wild.tiny"][0] == table["unfit.tiny"][0] == "failed"
     assert float(table["ae-mlp.tiny"][0]) > 0
     assert any(line.startswith("wild.tiny failed: diverged at step 1") for line in done.lines)
     assert any(line.startswith("unfit.tiny failed: a posterior on the real line does not fit") for line in done.lines)
     found = document(trained(*words, "--json", code=1))
-    assert [bool(row["error"]) for row in found["rows"]] == [True, True, False]
+    assert [bool(model["error"]) for model in found["models"]] == [True, True, False]
     alone = trained("compare", "wild.tiny", "--data", "npz:small.npz", code=1)
     assert "figure   none" in alone.out

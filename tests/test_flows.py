@@ -29,7 +29,6 @@ from zoo import (
     Step,
     ZooError,
 )
-from zoo.comparison.compare import Comparison, Row
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.data.cache import find_folder
 from zoo.distributions import Normal, kl
@@ -528,17 +527,6 @@ class TestComparison:
         assert told(vae("normal", likelihood="mse", beta=0.0)) is None
         assert told(vae("delta")) is None
 
-    def test_caution(self) -> None:
-        def caution(*likelihoods: str | None) -> str:
-            rows = tuple(Row(str(i), scores={}, likelihood=text) for i, text in enumerate(likelihoods))
-            return Comparison(Path(), "mnist", rows, None).caution
-
-        assert caution() == ""
-        assert caution(*["bound, binary pixels"] * 3) == ""
-        assert caution(None, None) == ""
-        assert "lower bound" in caution("exact, grey levels", "bound, binary pixels")
-        assert "lower bound" in caution("bound, binary pixels", None)
-
 
 def test_commands(zoo_process: ZooProcess) -> None:
     """What people type, in processes of their own: train, sample, evaluate, compare."""
@@ -559,15 +547,18 @@ def test_commands(zoo_process: ZooProcess) -> None:
     assert sorted(path.name for path in (zoo_process.cwd / "runs/a/figures").iterdir()) == ["loss.png", "samples.png"]
     compared = zoo_process("compare", "runs/a", "vae.tiny", "ae-mlp.tiny", *data, "--out", "both")
     heading, *rows = (line.split("\t") for line in compared.out.splitlines() if "\t" in line)
-    assert heading[-3:] == ["log_likelihood", "bits_per_dim", "likelihood"]
+    assert {"log_likelihood ↑", "bits_per_dim ↓"} < set(heading)
+    assert heading[-1] == "likelihood"
     cells = {row[0]: dict(zip(heading, row, strict=True)) for row in rows}
     assert cells["runs/a"]["likelihood"] == "exact, grey levels"
-    assert cells["runs/a"]["elbo"] == "–"
-    assert cells["vae.tiny"]["bits_per_dim"] == "–"
+    assert cells["runs/a"]["elbo ↑"] == "–"
+    assert cells["vae.tiny"]["bits_per_dim ↓"] == "–"
     assert cells["vae.tiny"]["likelihood"] == "bound, binary pixels"
     assert cells["ae-mlp.tiny"]["likelihood"] == "–"
     assert "NOTE: log_likelihood is log p(x) itself" in compared.err
-    assert "lower bound" in json.loads((zoo_process.cwd / "both" / "results.json").read_text())["caution"]
+    found = json.loads((zoo_process.cwd / "both" / "results.json").read_text())
+    assert "lower bound" in found["cautions"][0]
+    assert {pair["metric"] for pair in found["pairs"]} == {"mse", "sse"}, "no likelihood is of another's kind"
 
 
 def test_what_it_cannot_do_is_one_line(small: str, zoo_here: Here) -> None:

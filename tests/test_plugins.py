@@ -495,9 +495,9 @@ def test_another_kind_of_model_needs_no_change_in_the_engine(
     assert "has no codes" in zoo_here(*density, "interpolate", "runs/a", code=2).err
     zoo_here(*density, "train", "--resume", "runs/a", "--epochs", "3")
     table = zoo_here(*density, "compare", "runs/a", "ae-mlp.tiny", "pixel-normal.tiny", "--data", small, "--json")
-    rows = {row["name"]: row["scores"] for row in json.loads(table.out)["rows"]}
-    assert rows["pixel-normal.tiny"]["mse"] is None
-    assert rows["ae-mlp.tiny"]["mse"] is not None
+    mse = {row["model"]: row["value"] for row in json.loads(table.out)["rows"] if row["metric"] == "mse"}
+    assert mse["pixel-normal.tiny"] is None
+    assert mse["ae-mlp.tiny"] is not None
     gone = zoo_here("sample", "runs/a", code=2)
     assert (
         "needs composition 'pixel-density' of density_file.py, which is not loaded; load it with 'zoo --plugin"

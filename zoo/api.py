@@ -164,17 +164,25 @@ def compare(
     *,
     seeds: int = 1,
     out: str | Path | None = None,
+    metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
+    samples: int = 10_000,
     progress: Progress | None = None,
     **options: Any,
 ) -> Comparison:
     """Train models under the same data, seeds and budget, or take finished runs, and compare their scores.
 
     Arguments:
-        names: Models of the registry, or paths of runs (with a `/`).
-        seeds: Train each model this many times.
+        names: Models of the registry, with settings of their own as in `conv-vae:beta=0.5`, or paths of runs (with a
+            `/`).
+        seeds: Train each model this many times; what was trained before is taken from where it lies.
         out: Where the comparison goes; by default the next `compare/<models>-<data>-<N>`.
+        metrics: Further metrics by name, or their options by name.
+        samples: How many images metrics of samples draw.
         progress: Who is told.
         options: Settings for every model that is trained, as in `train`.
+
+    Returns:
+        What was found; `.document` is what `results.json` holds, `.rows` are the models with their runs.
 
     Raises:
         ZooError: If a name is unknown or the runs are of different data.
@@ -186,10 +194,19 @@ def compare(
         ... )
         >>> [row.name for row in both.rows]
         ['ae.tiny', 'vae.tiny']
+        >>> [pair["metric"] for pair in both.document["pairs"]]
+        ['mse', 'sse']
     """
-    folder = Path(out) if out is not None else None
-    layer = Layer("compare", options)
-    return compare_models(load_registry(), names, layer, seeds=seeds, out=folder, progress=progress or Silent())
+    return compare_models(
+        load_registry(),
+        names,
+        Layer("compare", options),
+        seeds=seeds,
+        out=Path(out) if out is not None else None,
+        progress=progress or Silent(),
+        metrics=metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics},
+        samples=samples,
+    )
 
 
 def build(

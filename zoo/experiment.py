@@ -155,6 +155,8 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
     if reason and goal <= done and run.scores:
         progress.say(f"{run.path} finished after {done} epochs; '--epochs {done + 10}' goes on")
         return run, False
+    # A run that was made longer is no run of its settings from the start, where schedules are shares of it.
+    extended = tables.get("extended_from", []) + [settings.training.epochs] * (goal != settings.training.epochs)
     training = TrainOptions.from_dict({**settings.training.to_dict(), "epochs": goal})
     settings = replace(settings, training=training)
     command = tables.get("command", "")
@@ -162,7 +164,7 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
         job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
         trainer = _trainer(job, run, progress)
         trainer.restore(checkpoint)
-        run.write_config(_tables(registry, settings, command))
+        run.write_config({**_tables(registry, settings, command), **({"extended_from": extended} if extended else {})})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
         return _train_and_finish(job, run, trainer, progress), True
@@ -289,7 +291,8 @@ def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> None:
     from zoo.figures.gallery import draw_gallery, enough
 
     seed, options = job.settings.training.seed, job.settings.data_options
-    subject = subject_of(job.model, job.images, options, step, job.device, seed)
+    seen = job.data.train.split
+    subject = subject_of(job.model, job.images, options, step, job.device, seed, train=seen)
     scores, per_image = score(subject, usual(job.registry))
     scores["parameters"] = count_parameters(job.model)
     scores["images_per_second"] = round(outcome.images_per_second, 1)

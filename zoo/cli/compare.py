@@ -1,30 +1,41 @@
-"""`zoo compare`: one table and one figure of several models."""
+"""`zoo compare`: one table, one figure and one report of several models, and what may be said of them."""
 
 from __future__ import annotations
 
 __all__ = ["compare"]
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.completion import complete_data, complete_what
-from zoo.cli.flags import flag_values
+from zoo.cli.flags import OptionFlag, flag_values, training_flags
+from zoo.cli.metric_command import METRICS, SAMPLES, metric_flags, metric_names, metric_options
 from zoo.cli.model_command import TrainerCommand
 from zoo.cli.session import session
-from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
+from zoo.cli.terminal import JSON, say
+from zoo.errors import ZooError
 from zoo.settings import Layer
 
 if TYPE_CHECKING:
-    from zoo.comparison.compare import Comparison, Row
-
-_HEADINGS = ("mse", "distortion", "rate", "objective", "elbo", "active_units", "parameters", "seconds")
-_EXACT = ("log_likelihood", "bits_per_dim")
+    from zoo.comparison.compare import Comparison
 
 
-@click.command(cls=TrainerCommand)
-@click.argument("names", metavar="MODEL|RUN...", nargs=-1, shell_complete=complete_what)
+class ComparisonCommand(TrainerCommand):
+    """A command with the flags of the trainer and those of every metric."""
+
+    def flags(self, ctx: click.Context) -> list[OptionFlag]:
+        """Return the flags that set options."""
+        if "zoo.flags" not in ctx.meta:
+            ctx.meta["zoo.flags"] = [*training_flags(), *metric_flags(ctx)]
+        flags: list[OptionFlag] = ctx.meta["zoo.flags"]
+        return flags
+
+
+@click.command(cls=ComparisonCommand)
+@click.argument("names", metavar="MODEL[:SETTING=VALUE,…]|RUN...", nargs=-1, shell_complete=complete_what)
 @click.option(
     "--data",
     metavar="NAME",
@@ -34,7 +45,16 @@ _EXACT = ("log_likelihood", "bits_per_dim")
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, help="Runs of each model, with successive seeds.  [default: 1]"
 )
+@METRICS
+@SAMPLES
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/<models>-<data>-<N>]")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="RESULTS.JSON",
+    help="Exit with 1 if a score got worse than in this earlier comparison.",
+)
+@click.option("--max-regression", metavar="PERCENT", help="By more than this, such as 2%.  [default: 0%]")
 @JSON
 @click.pass_context
 def compare(
@@ -43,48 +63,79 @@ def compare(
     names: tuple[str, ...],
     data: str | None,
     seeds: int,
+    metrics: str | None,
+    samples: int,
     out: Path | None,
+    baseline: Path | None,
+    max_regression: str | None,
     as_json: bool,
     **flags: Any,
 ) -> int:
     """Compare models, trained here under the same data, seeds and budget, or finished runs (paths).
 
+    What was trained with the same settings before is not trained again, and a comparison that was stopped goes on where
+    it was when the same command is given again.
+
     \b
-      zoo compare ae conv-vae --epochs 5
+      zoo compare ae conv-vae --epochs 5 --seeds 3
+      zoo compare conv-vae conv-vae:beta=0.5,prior.std=2
       zoo compare runs/ae-mnist-1 runs/conv-vae-mnist-1
+      zoo compare conv-vae --baseline main/results.json --max-regression 2%
     """
+    registry = session(ctx).registry
+    wanted = metric_options(ctx, metric_names(registry, metrics))
+    from zoo.comparison.baseline import parse_share
+
+    if max_regression is not None and baseline is None:
+        raise ZooError("--max-regression needs a --baseline to hold the scores against")
+    share = parse_share(max_regression or "0%")
+    values = {key: value for key, value in flag_values(ctx).items() if "." not in key}
+    layer = Layer("command line", {**values, **({"data": data} if data is not None else {})})
     from zoo.cli.progress import watch
     from zoo.comparison.compare import compare_models
+    from zoo.comparison.scores import score_key
 
-    values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
-    layer = Layer("command line", values)
-    found = compare_models(session(ctx).registry, names, layer, seeds=seeds, out=out, progress=watch())
-    _show(found, seeds, as_json)
-    return 1 if any(row.error for row in found.rows) else 0
+    found = compare_models(
+        registry,
+        names,
+        layer,
+        seeds=seeds,
+        out=out,
+        progress=watch(),
+        metrics=wanted,
+        samples=samples,
+        command=shlex.join(["zoo", *session(ctx).arguments]),
+        baseline=baseline,
+    )
+    _show(found, as_json, [score_key(name) for name in wanted])
+    worse = baseline is not None and _show_regressions(found, baseline, share)
+    return 1 if found.failed or worse else 0
 
 
-def _show(found: Comparison, seeds: int, as_json: bool) -> None:
+def _show(found: Comparison, as_json: bool, asked: list[str]) -> None:
+    from zoo.cli.results_table import show_results
+    from zoo.comparison.document import as_json as text_of
+
     if as_json:
-        print_json(found.to_dict())
-    else:
-        # Most models have no exact likelihood; its columns are there where one has.
-        exact = [key for key in _EXACT if any(row.scores and row.scores[key] is not None for row in found.rows)]
-        headings = (*_HEADINGS, *exact)
-        cells = [[row.name, *(_cell(row, key) for key in headings), row.likelihood or DASH] for row in found.rows]
-        print_table((f"on {found.data}", *headings, "likelihood"), cells, right=range(1, len(headings) + 1))
-        click.echo(f"figure   {found.figure or 'none'}")
-        click.echo(f"results  {found.path / 'results.json'}")
-    for row in found.rows:
-        if row.error:
-            say(f"{row.name} failed: {row.error}")
-    if found.caution and not as_json:
-        say(f"NOTE: {found.caution}")
-    if seeds > 1 and not as_json:
-        say(f"mean ± standard deviation over {seeds} seeds")
+        click.echo(text_of(found.document), nl=False)
+        say(f"results  {found.path / 'results.json'}")
+        return
+    show_results(found.document, asked)
+    click.echo(f"figure   {found.figure or 'none'}")
+    if found.report is not None:
+        click.echo(f"report   {found.report}")
+    click.echo(f"results  {found.path / 'results.json'}")
 
 
-def _cell(row: Row, key: str) -> str:
-    if row.scores is None:
-        return "failed" if key == _HEADINGS[0] else ""
-    text = number(row.scores.get(key))
-    return f"{text} ± {number(row.spread[key])}" if row.spread and row.spread.get(key) else text
+def _show_regressions(found: Comparison, baseline: Path, share: float) -> bool:
+    """Show where a comparison is worse than its baseline; return whether it is anywhere."""
+    from zoo.comparison.baseline import against_baseline
+    from zoo.comparison.document import read_document
+
+    findings = against_baseline(found.document, read_document(baseline), share)
+    for one in findings:
+        say(f"{'REGRESSION' if one.regression else 'NOTE'}: {one.line}")
+    regressed = any(one.regression for one in findings)
+    if not regressed:
+        say(f"nothing got worse than in {baseline} by more than {100 * share:g} % and more than noise explains")
+    return regressed

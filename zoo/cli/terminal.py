@@ -51,13 +51,16 @@ def number(value: Any) -> str:
     return f"{int(value):,}" if isinstance(value, int | float) else str(value)
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), red: Sequence[int] = ()
+) -> None:
     """Print a table on stdout: drawn on a terminal, tab-separated into a pipe.
 
     Arguments:
         headings: One a column.
         rows: Cells as text.
         right: Columns that are aligned to the right, from 0.
+        red: Rows that a terminal shows in red, from 0.
     """
     if not sys.stdout.isatty():
         for row in (headings, *rows):
@@ -71,7 +74,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="right" if i in right else "left")
-    for row in rows:
+    for i, row in enumerate(rows):
         # As text, so that no name from a plugin or a file is read as markup.
-        table.add_row(*[Text(cell) for cell in row])
+        table.add_row(*[Text(cell) for cell in row], style="red" if i in red else None)
     Console().print(table)

@@ -2,61 +2,33 @@
 
 from __future__ import annotations
 
-__all__ = ["Comparison", "Row", "compare_models"]
+__all__ = ["Comparison", "compare_models"]
 
-import json
-import os
-import re
-import statistics
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from zoo.comparison.agreement import Agreed, agree
+from zoo.comparison.baseline import same_models
+from zoo.comparison.document import as_json, make_document, read_document
+from zoo.comparison.entries import Entry, parse_entries, slug
+from zoo.comparison.folder import RESULTS, open_folder
+from zoo.comparison.reuse import train_or_reuse
+from zoo.comparison.rows import Row
+from zoo.comparison.scores import ScoredRun, columns, score_run, wanted_metrics
 from zoo.errors import Interrupted, ZooError, one_line
-from zoo.evaluation.runs import evaluate_run, images_for
-from zoo.experiment import open_or_fall_back, run_training
+from zoo.evaluation.blocks import SAMPLES
+from zoo.evaluation.measure import Asked
+from zoo.evaluation.runs import images_for
 from zoo.registry import Registry
 from zoo.runs.files import write_text
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import load_model
 from zoo.settings import Layer, Settings, resolve
 from zoo.training.progress import Progress
-
-COLUMNS = (
-    "mse",
-    "sse",
-    "distortion",
-    "rate",
-    "objective",
-    "elbo",
-    "log_likelihood",
-    "bits_per_dim",
-    "active_units",
-    "parameters",
-    "seconds",
-)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One model of a comparison.
-
-    Arguments:
-        name: As it was asked for.
-        runs: Its runs, one a seed.
-        scores: Means over them.
-        spread: Standard deviations over them, where there are at least two.
-        error: Why it has no scores, in one line.
-        likelihood: What its number for log p(x) is: exact, a bound, or none.
-    """
-
-    name: str
-    runs: tuple[Run, ...] = ()
-    scores: dict[str, float | None] | None = None
-    spread: dict[str, float] | None = None
-    error: str | None = None
-    likelihood: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,195 +37,191 @@ class Comparison:
 
     Arguments:
         path: The folder of the comparison.
-        data: The data set that all models saw.
-        rows: One a model.
+        rows: What became of each model.
+        document: What `results.json` holds.
         figure: The side-by-side picture, if at least one model has something to show.
+        report: The page that shows all of it.
     """
 
     path: Path
-    data: str
     rows: tuple[Row, ...]
-    figure: Path | None
+    document: dict[str, Any]
+    figure: Path | None = None
+    report: Path | None = None
 
     @property
-    def caution(self) -> str:
-        """What to keep in mind when likelihoods are read side by side; empty where all have the same."""
-        if len({row.likelihood for row in self.rows if row.error is None}) < 2:
-            return ""
-        return (
-            "log_likelihood is log p(x) itself, elbo a lower bound on it, and some models have neither; "
-            "compare them only where 'likelihood' says the same"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the document that `--json` prints and `results.json` holds."""
-        return {
-            "path": str(self.path),
-            "data": self.data,
-            "figure": str(self.figure) if self.figure else None,
-            "caution": self.caution,
-            "rows": [
-                {
-                    "name": row.name,
-                    "runs": [str(run.path) for run in row.runs],
-                    "scores": row.scores,
-                    "spread": row.spread,
-                    "error": row.error,
-                    "likelihood": row.likelihood,
-                }
-                for row in self.rows
-            ],
-        }
+    def failed(self) -> bool:
+        """Whether a model, or a metric of one, has failed."""
+        return any(row.error or row.failed for row in self.rows)
 
 
-def is_path(name: str) -> bool:
-    """Whether a name means a run: it has a separator, or is a weights file."""
-    return os.sep in name or "/" in name or name.endswith(".safetensors")
+@dataclass(frozen=True)
+class _Work:
+    """What all models of a comparison share."""
+
+    registry: Registry
+    path: Path
+    wanted: Sequence[Asked]
+    samples: int
+    progress: Progress
+
+    def score(self, run: Run, device: str) -> ScoredRun:
+        return score_run(self.registry, run, self.wanted, self.samples, device, self.progress)
 
 
 def compare_models(
-    registry: Registry, names: Sequence[str], layer: Layer, *, seeds: int, out: Path | None, progress: Progress
+    registry: Registry,
+    names: Sequence[str],
+    layer: Layer,
+    *,
+    seeds: int,
+    out: Path | None,
+    progress: Progress,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    samples: int = SAMPLES,
+    command: str = "",
+    baseline: Path | None = None,
 ) -> Comparison:
-    """Compare models and runs.
+    """Compare models and runs; what was trained with the same settings before is not trained again.
 
     Arguments:
         registry: Where models are found.
-        names: Models, `model.recipe`, or paths of runs.
+        names: Models, `model.recipe`, models with settings of their own, or paths of runs.
         layer: Settings for every model that is trained.
         seeds: Runs of each model, with successive seeds.
-        out: The folder; by default the next `compare/<models>-<data>-<N>`.
+        out: The folder; by default the next `compare/<models>-<data>-<N>`, or the one where this was stopped.
         progress: Who is told.
+        metrics: Options of further metrics, by name.
+        samples: How many images metrics of samples draw.
+        command: The command that does the same again.
+        baseline: An earlier `results.json` that it will be held against; checked before anything is trained.
 
     Raises:
         ZooError: If nothing is named, a name is unknown, or runs are of different data.
+        Interrupted: If it was stopped; the same call goes on from there.
     """
-    if not names:
-        raise ZooError("nothing to compare; name models such as 'ae conv-vae', or runs such as runs/ae-mnist-1")
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
-    runs = {name: find_run(name) for name in names if is_path(name)}
+    entries = parse_entries(names)
+    wanted = wanted_metrics(registry, metrics or {})
+    runs = {entry.label: find_run(entry.path) for entry in entries if entry.path is not None}
     for run in runs.values():
         # Here, before anything is written: the plugin of a run may be gone.
         load_model(run, registry)
-    models = {name: resolve(registry, name, [layer]) for name in names if name not in runs}
-    data, models = _agree_on_data(registry, runs, models, progress)
-    path = _new_folder(out, names, data)
-    rows = []
-    for name in dict.fromkeys(names):
-        progress.say(f"{name}:")
-        rows.append(
-            _row_of_run(registry, name, runs[name])
-            if name in runs
-            else _row_of_model(registry, name, models[name], seeds, path, progress)
-        )
-    figure = _draw(registry, rows, path, data)
-    comparison = Comparison(path, data, tuple(rows), figure)
-    write_text(path / "results.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
-    return comparison
+    models = {entry.label: _settings(registry, entry, layer) for entry in entries if entry.path is None}
+    earlier = read_document(baseline) if baseline is not None else None
+    agreed = agree(registry, runs, models, progress)
+    if earlier is not None:
+        same_models(earlier, str(baseline), agreed.data, [entry.label for entry in entries])
+    path = open_folder(out, _stem(entries, agreed.data), _request(entries, agreed, runs))
+    work = _Work(registry, path, wanted, samples, progress)
+    device = str(layer.values.get("device", "auto"))
+    try:
+        rows = _rows(work, entries, runs, agreed, seeds, device)
+        return _write(work, rows, agreed, command or shlex.join(["zoo", "compare", *names]))
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; what was trained is in {path}, and the same command goes on there") from None
 
 
-def _agree_on_data(
-    registry: Registry, runs: dict[str, Run], models: dict[str, Settings], progress: Progress
-) -> tuple[str, dict[str, Settings]]:
-    """Return the one data set of all runs and models.
-
-    Raises:
-        ZooError: If there is more than one.
-    """
-    used = {name: run.metadata["data"]["name"] for name, run in runs.items()}
-    shapes = {name: tuple(run.metadata["data"]["shape"]) for name, run in runs.items()}
-    for data in used.values():
-        models = {name: _on_data(settings, data) for name, settings in models.items()}
-    # Read here, so that a set that cannot be had is said once, and before anything is written.
-    if not models:
-        images_for(registry, next(iter(runs.values())))
-    read: dict[object, tuple[int, ...]] = {}
-    for name in list(models):
-        # What decides the shape of images; most often all models read alike.
-        options = models[name].data_options
-        how = (models[name].data, options.image_size, options.colour, options.crop)
-        if how not in read:
-            settings, images = open_or_fall_back(registry, models[name], progress)
-            models = {other: _on_data(s, settings.data) for other, s in models.items()}
-            read[(settings.data, *how[1:])] = images.shape
-        used[name], shapes[name] = models[name].data, read[(models[name].data, *how[1:])]
-    if len(set(used.values())) > 1:
-        pairs = ", ".join(f"{name} {data}" for name, data in used.items())
-        raise ZooError(f"these are of different data, so that their scores say nothing of each other: {pairs}")
-    if len(set(shapes.values())) > 1:
-        pairs = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in shapes.items())
-        raise ZooError(f"these take images of different shapes; add --image-size or leave some out: {pairs}")
-    return next(iter(used.values())), models
+def _settings(registry: Registry, entry: Entry, layer: Layer) -> Settings:
+    own = [Layer(f"'{entry.label}'", entry.settings)] if entry.settings else []
+    return resolve(registry, entry.model, [layer, *own])
 
 
-def _on_data(settings: Settings, data: str) -> Settings:
-    """Return settings with a data set, if they name none of their own."""
-    return settings if settings.data_asked else replace(settings, data=data, data_asked=True)
+def _stem(entries: Sequence[Entry], data: str) -> str:
+    words = [entry.path.name if entry.path is not None else slug(entry.label) for entry in entries[:4]]
+    return slug("-".join([*words, data]))
 
 
-def _new_folder(out: Path | None, names: Sequence[str], data: str) -> Path:
-    if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ZooError(f"--out {out} is there already and is not empty; name another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        return out
-    words = [Path(name).name if is_path(name) else name for name in names]
-    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join([*words[:4], data]))
-    number = 1
-    while (path := Path("compare") / f"{stem}-{number}").exists():
-        number += 1
-    path.mkdir(parents=True)
-    return path
+def _request(entries: Sequence[Entry], agreed: Agreed, runs: Mapping[str, Run]) -> dict[str, Any]:
+    """Return what makes a comparison the same one: what is compared, but not how often or by which metrics."""
+    return {
+        "data": agreed.data,
+        "entries": [
+            {"name": entry.label, "run": str(runs[entry.label].path)}
+            if entry.label in runs
+            else {"name": entry.label, "settings": agreed.models[entry.label].to_dict()}
+            for entry in entries
+        ],
+    }
 
 
-def _row_of_run(registry: Registry, name: str, run: Run) -> Row:
-    scores = run.scores or evaluate_run(registry, run)
-    return Row(name, (run,), {key: scores.get(key) for key in COLUMNS}, likelihood=scores.get("likelihood"))
+def _rows(
+    work: _Work, entries: Sequence[Entry], runs: Mapping[str, Run], agreed: Agreed, seeds: int, device: str
+) -> list[Row]:
+    rows: list[Row] = []
+    taken: set[str] = set()
+    for entry in entries:
+        work.progress.say(f"{entry.label}:")
+        if entry.label in runs:
+            rows.append(_row_of_run(work, entry, runs[entry.label], device))
+            continue
+        name = slug(entry.label)
+        name = name if name not in taken else f"{name}-{len(taken)}"
+        taken.add(name)
+        rows.append(_row_of_model(work, entry, agreed.models[entry.label], seeds, work.path / "runs" / name))
+    return rows
 
 
-def _row_of_model(registry: Registry, name: str, settings: Settings, seeds: int, path: Path, progress: Progress) -> Row:
-    runs: list[Run] = []
+def _row_of_run(work: _Work, entry: Entry, run: Run, device: str) -> Row:
+    facts = run.metadata
+    settings = {name: facts[name] for name in ("model", "composition", "parts", "options", "training")}
+    row = Row(entry.label, facts["model"], None, {**settings, "images": facts["data"]})
+    try:
+        return replace(row, scored=(work.score(run, device),))
+    except Exception as error:
+        return replace(row, error=_told(error))
+
+
+def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, folder: Path) -> Row:
+    row = Row(entry.label, settings.model.name, settings.recipe, settings.to_dict())
     first = settings.training.seed
     for seed in range(first, first + seeds):
         seeded = replace(settings, training=replace(settings.training, seed=seed))
+        where = folder.with_name(f"{folder.name}-seed{seed}")
+        command = shlex.join(["zoo", "train", "--config", str(where / "config.toml")])
         try:
-            runs.append(run_training(registry, seeded, progress, path / "runs" / f"{name}-seed{seed}"))
-        except Interrupted:
-            raise
+            run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command)
+            one = replace(work.score(run, settings.training.device), reused=reused)
         # One model that fails, in whatever way its code does, must not cost the others.
-        except ZooError as error:
-            return Row(name, tuple(runs), error=str(error))
         except Exception as error:
-            return Row(name, tuple(runs), error=one_line(error))
-    scores = [run.scores for run in runs]
-    spread = _spread(scores) if seeds > 1 else None
-    return Row(name, tuple(runs), _mean(scores), spread, likelihood=scores[0].get("likelihood"))
+            return replace(row, error=_told(error))
+        row = replace(row, scored=(*row.scored, one))
+    return row
 
 
-def _mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    found = _columns(scores)
-    return {key: statistics.fmean(found[key]) if key in found else None for key in COLUMNS}
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, ZooError) else one_line(error)
 
 
-def _spread(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return {key: statistics.stdev(values) for key, values in _columns(scores).items()}
+def _write(work: _Work, rows: Sequence[Row], agreed: Agreed, command: str) -> Comparison:
+    document = make_document(rows, agreed, columns(work.wanted), work.samples, command, work.path)
+    figure = _draw(work, rows, agreed.data)
+    document["figure"] = figure.relative_to(work.path).as_posix() if figure is not None else None
+    report = _report(work.path, document, work.registry)
+    # Last, because a comparison with results is a finished one.
+    write_text(work.path / RESULTS, as_json(document))
+    return Comparison(work.path, tuple(rows), document, figure, report)
 
 
-def _columns(scores: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Return the values of each score that every run has."""
-    found = {key: [score[key] for score in scores if score.get(key) is not None] for key in COLUMNS}
-    return {key: values for key, values in found.items() if len(values) == len(scores)}
-
-
-def _draw(registry: Registry, rows: Sequence[Row], path: Path, data: str) -> Path | None:
+def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
     shown = [row for row in rows if row.runs and row.error is None]
     if not shown:
         return None
     from zoo.comparison.picture import draw_comparison
 
-    images, options = images_for(registry, shown[0].runs[0])
-    figure = path / "figures" / "comparison.png"
+    images, options = images_for(work.registry, shown[0].runs[0])
+    figure = work.path / "figures" / "comparison.png"
     figure.parent.mkdir(exist_ok=True)
     note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
-    draw_comparison(figure, registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
+    draw_comparison(figure, work.registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
     return figure
+
+
+def _report(path: Path, document: dict[str, Any], registry: Registry) -> Path | None:
+    try:
+        module = import_module("zoo.comparison.report")
+    except ModuleNotFoundError:
+        return None
+    page: Path = module.write_report(path, document, registry)
+    return page

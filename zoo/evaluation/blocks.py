@@ -32,6 +32,7 @@ def subject_of(
     seed: int,
     *,
     test: Split | None = None,
+    train: Split | None = None,
     samples: int = SAMPLES,
 ) -> Subject:
     """Return a model with its images, as metrics see them.
@@ -44,9 +45,11 @@ def subject_of(
         device: Where to compute.
         seed: Seed of everything that is drawn, the pixels of `--binarize dynamic` too.
         test: The images to score it on; the set's test images by default.
+        train: The images that it was trained on; all the set has for training by default.
         samples: How many images a metric of samples draws.
     """
     scored = images.test if test is None else test
+    seen = images.train if train is None else train
 
     def blocks(split: Split, purpose: str) -> Iterator[Batch]:
         return _blocks(images, split, options, device, seed, purpose)
@@ -55,7 +58,7 @@ def subject_of(
         model,
         step,
         lambda: blocks(scored, "test pixels"),
-        lambda: blocks(images.train, "train pixels"),
+        lambda: blocks(seen, "train pixels"),
         seed=seed,
         samples=samples,
         data=images.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["evaluate_run", "images_for"]
+__all__ = ["evaluate_run", "how", "images_for"]
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from zoo.datasets import open_images
 from zoo.device import choose_device
 from zoo.errors import ZooError
 from zoo.evaluation.blocks import SAMPLES, subject_of
-from zoo.evaluation.measure import ask, score, usual
+from zoo.evaluation.measure import Asked, ask, score, usual
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.card import write_card
@@ -95,8 +95,18 @@ def evaluate_run(
     images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
     model = place(load_model(run, registry), where)
-    chosen = _split(images, options, split, run.metadata["training"]["seed"])
-    subject = subject_of(model, images, options, step_of(run), where, seed, test=chosen, samples=samples)
+    trained_with = run.metadata["training"]["seed"]
+    subject = subject_of(
+        model,
+        images,
+        options,
+        step_of(run),
+        where,
+        seed,
+        test=_split(images, options, split, trained_with),
+        train=_split(images, options, "train", trained_with),
+        samples=samples,
+    )
     scores, per_image = score(subject, list(wanted.values()), progress)
     outcome = run.metadata["outcome"]
     scores["parameters"] = outcome["parameters"]
@@ -104,9 +114,16 @@ def evaluate_run(
     scores["seconds"] = round(outcome["seconds"], 1)
     own = run.prior is None and not reading and data in (None, run.metadata["data"]["name"]) and split == "test"
     if own and run.whole and seed == run.metadata["training"]["seed"]:
+        if made := {one.name.replace("-", "_"): how(one, samples) for one in wanted.values() if not one.spec.usual}:
+            scores["computed_with"] = {**run.scores.get("computed_with", {}), **made}
         run.add_scores(scores, per_image)
         write_card(run, run.scores, registry.metrics.entries())
     return scores
+
+
+def how(asked: Asked, samples: int) -> dict[str, Any]:
+    """Return what a score that was asked for depends on beside the model, the images and the seed."""
+    return {"samples": samples, **asked.options.to_dict()}
 
 
 def _split(images: ImageSet, options: DataOptions, split: str, seed: int) -> Split:
