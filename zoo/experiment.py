@@ -156,6 +156,8 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
     if reason and goal <= done and run.scores:
         progress.say(f"{run.path} finished after {done} epochs; '--epochs {done + 10}' goes on")
         return run, False
+    # A run that was made longer is no run of its settings from the start, where schedules are shares of it.
+    extended = tables.get("extended_from", []) + [settings.training.epochs] * (goal != settings.training.epochs)
     training = TrainOptions.from_dict({**settings.training.to_dict(), "epochs": goal})
     settings = replace(settings, training=training)
     command = tables.get("command", "")
@@ -163,7 +165,7 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
         job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
         trainer = _trainer(job, run, progress)
         trainer.restore(checkpoint)
-        run.write_config(_tables(registry, settings, command))
+        run.write_config({**_tables(registry, settings, command), **({"extended_from": extended} if extended else {})})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
         return _train_and_finish(job, run, trainer, progress, command), True
