@@ -185,8 +185,8 @@ def _label(axes: Axes, points: Sequence[CurvePoint]) -> None:
     places = [axes.transData.transform((one.x, one.y)) for one in points]
     taken: list[Box] = [(float(x) - 5, float(y) - 5, float(x) + 5, float(y) + 5) for x, y in places]
     for point, (x, y) in zip(points, places, strict=True):
+        wide = measure(point.label, SMALL)
         for right, up in LABEL_PLACES if point.label else ():
-            wide = measure(point.label, SMALL)
             left = float(x) + right if right > 0 else float(x) + right - wide
             box = (left, float(y) + up, left + wide, float(y) + up + SMALL)
             if not any(_meet(box, other) for other in taken):

@@ -34,8 +34,9 @@ def _rate_distortion(sweep: Sweep) -> CurvePanel | None:
     series = _series(sweep, sweep.plan.ranges[0], "rate", "distortion", lambda point: point.mean("rate"), labelled=True)
     if not series:
         return None
-    names = ", ".join(sweep.plan.names.values())
-    return CurvePanel(f"distortion, nats per image, by {names}", Axis("rate, nats per image"), series)
+    names = sweep.plan.names
+    shown = ", ".join(names.values()) if sweep.trials is not None else names[sweep.plan.ranges[0].key]
+    return CurvePanel(f"distortion, nats per image, by {shown}", Axis("rate, nats per image"), series)
 
 
 def _against_options(sweep: Sweep) -> list[CurvePanel | None]:
