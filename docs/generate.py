@@ -14,7 +14,7 @@ __all__ = ["PAGES", "fill"]
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from zoo.registry import Registry, load_registry
 from zoo.settings import resolve
 from zoo.specs import GROUPS, MetricSpec, PartSpec, import_reference
 from zoo.training.options import TrainOptions
+from zoo.verified import Verified
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -129,10 +130,30 @@ def _recipes(name: str, recipes: Any) -> Iterator[str]:
         yield f"- Recipe `{name}.{recipe}`: {settings}"
 
 
-def _verified(results: Any) -> Iterator[str]:
-    for data, result in results.items():
-        values = ", ".join(f"{key} {_value(value)}" for key, value in result.items())
-        yield f"- Verified on `{data}`: {values}"
+def _verified(results: Mapping[str, Verified]) -> Iterator[str]:
+    for name, result in results.items():
+        values = ", ".join(f"{score} {stated}" for score, stated in result.scores.items())
+        yield f"- [Verified](results.md) on `{name}`: `{result.command}`, seed {result.seed}: {values}"
+
+
+def _results(_: str) -> str:
+    """What was verified, a table for each data set."""
+    rows: dict[str, list[tuple[str, ...]]] = {}
+    for entry in _registry().models.entries():
+        for name, result in entry.item.verified.items():
+            rows.setdefault(name, []).extend(_result_rows(entry.name, result))
+    headings = ("model", "command", "seed", "score", "value", "elsewhere", "cost", "machine", "note")
+    return "\n\n".join(f"## {name}\n\n{_table(headings, found)}" for name, found in sorted(rows.items()))
+
+
+def _result_rows(model: str, result: Verified) -> Iterator[tuple[str, ...]]:
+    cost = f"{result.seconds:.0f} s" if result.seconds is not None else ""
+    machine = f"{result.machine}; wants a GPU" if result.gpu else result.machine
+    for score, stated in result.scores.items():
+        known = stated.published
+        elsewhere = f"{known.value:g} ({known.source})" if known is not None else ""
+        named = f"[`{model}`](models.md#{model})", f"`{result.command}`", str(result.seed)
+        yield (*named, f"`{score}`", str(stated), elsewhere, cost, machine, result.note)
 
 
 def _parts(kind: str) -> str:
@@ -246,6 +267,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "datasets": _datasets,
     "metrics": _metrics,
     "hooks": _hooks,
+    "results": _results,
 }
 
 

@@ -54,7 +54,7 @@ __version__ = "0.1.0"
 
 # Everything that imports torch is found here on first use, so that `import zoo` and the command line stay light.
 _LAZY = {
-    **dict.fromkeys(("build", "compare", "evaluate", "fit", "load", "train"), "zoo.api"),
+    **dict.fromkeys(("build", "compare", "evaluate", "fit", "load", "sweep", "train"), "zoo.api"),
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
     "Subject": "zoo.evaluation.subject",
@@ -151,6 +151,7 @@ __all__ = [
     "load",
     "maximise_likelihood",
     "option",
+    "sweep",
     "train",
 ]
 

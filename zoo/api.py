@@ -1,8 +1,8 @@
-"""What `import zoo` gives: train, load, evaluate, fit, compare, build."""
+"""What `import zoo` gives: train, load, evaluate, fit, compare, sweep, build."""
 
 from __future__ import annotations
 
-__all__ = ["build", "compare", "evaluate", "fit", "load", "train"]
+__all__ = ["build", "compare", "evaluate", "fit", "load", "sweep", "train"]
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,9 @@ from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import place
 from zoo.settings import Layer, resolve
+from zoo.sweeping.plan import make_plan
+from zoo.sweeping.results import Sweep
+from zoo.sweeping.run import run_sweep
 from zoo.training.progress import Progress, Silent
 
 
@@ -207,6 +210,46 @@ def compare(
         metrics=metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics},
         samples=samples,
     )
+
+
+def sweep(
+    model: str,
+    *,
+    seeds: int = 1,
+    metrics: Sequence[str] = (),
+    trials: int | None = None,
+    out: str | Path | None = None,
+    config: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Sweep:
+    """Train a model along one or more options, as `zoo sweep` does, and return what was found.
+
+    Arguments:
+        model: A model of the registry, or `model.recipe`.
+        seeds: Runs of each point, with successive seeds.
+        metrics: What runs are scored by, the one that matters most first; by default what all of them have.
+        trials: Search this many points by Optuna instead of the grid, for the best value of the first metric.
+        out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
+        config: Settings whose names are no Python names, such as `{"loss.beta": "log:0.01..1:8"}`.
+        progress: Who is told; nobody by default.
+        options: Settings as in `train`; those that are a range (`"log:0.01..1:8"`, `"lin:0..1:5"`, `"a,b,c"` or a
+            sequence) are swept.
+
+    Raises:
+        ZooError: If nothing is swept, a value is out of range, or a metric is unknown.
+
+    Example:
+        >>> import zoo
+        >>> found = zoo.sweep("vae.tiny", data="glyphs", limit=256, beta=[0.5, 2.0], out="sweep/doc")
+        >>> [point.options["loss.beta"] for point in found.points]
+        [0.5, 2.0]
+    """
+    registry = load_registry()
+    plan = make_plan(registry, model, {**(config or {}), **options})
+    folder = Path(out) if out is not None else None
+    told = progress or Silent()
+    return run_sweep(registry, plan, seeds=seeds, metrics=metrics, trials=trials, out=folder, progress=told)
 
 
 def build(

@@ -16,6 +16,7 @@ from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import describe
 from zoo.plugins import Plugin, Plugins, discover
 from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.verified import Verified, read_verified
 
 USER_FILE = "zoo.toml"
 _TEXTS = ("summary", "family", "paper", "plugin", "extends", "equation", "page")
@@ -34,7 +35,7 @@ class ModelSpec:
         layers: Parts and options as its table and those that it extends have them, the first ancestor's first;
             options by dotted or flat name.
         recipes: Named training settings.
-        verified: Results that were measured, by data set.
+        verified: Results that were measured, by name, most often that of the data set.
     """
 
     name: str
@@ -47,7 +48,7 @@ class ModelSpec:
     parts: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Mapping[str, Any], ...] = ()
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    verified: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    verified: Mapping[str, Verified] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -223,7 +224,7 @@ class Registry:
             parts=chosen,
             layers=(*base.layers, {**parts, **table.get("options", {})}),
             recipes={**base.recipes, **table.get("recipes", {})},
-            verified=table.get("verified", {}),
+            verified={name: read_verified(name, entry) for name, entry in table.get("verified", {}).items()},
             **{key: table[key] for key in ("summary", "family", "paper") if key in table},
         )
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["OptionFlag", "field_flag", "flag_name", "flag_values", "model_flags", "role_flags", "training_flags"]
+__all__ = [
+    "OptionFlag",
+    "Value",
+    "field_flag",
+    "flag_name",
+    "flag_values",
+    "model_flags",
+    "role_flags",
+    "training_flags",
+]
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

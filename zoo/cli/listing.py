@@ -110,7 +110,7 @@ def _model(registry: Registry, name: str) -> dict[str, Any]:
         "recipe": settings.recipe,
         "recipes": {recipe: dict(values) for recipe, values in model.recipes.items()},
         "training": tables["training"],
-        "verified": {data: dict(result) for data, result in model.verified.items()},
+        "verified": {name: result.to_dict() for name, result in model.verified.items()},
     }
 
 
@@ -129,8 +129,9 @@ def _print_model(document: dict[str, Any]) -> None:
     click.echo()
     for name, recipe in document["recipes"].items():
         click.echo(f"recipe {document['name']}.{name}: {_settings(recipe)}")
-    for data, result in document["verified"].items():
-        click.echo(f"verified on {data}: {_settings(result)}")
+    for name, result in document["verified"].items():
+        scores = "  ".join(f"{key}={score['value']}" for key, score in result["scores"].items())
+        click.echo(f"verified on {name}: {result['command']} (seed {result['seed']}): {scores}")
 
 
 def _print_pairs(pairs: Mapping[str, str]) -> None:

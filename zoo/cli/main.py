@@ -27,6 +27,8 @@ COMMANDS = {
     "fit": ("zoo.cli.fit:fit", "Fit a better prior to the codes of a run."),
     "evaluate": ("zoo.cli.use:evaluate", "Score a run on the test images."),
     "compare": ("zoo.cli.compare:compare", "Compare models or runs side by side."),
+    "sweep": ("zoo.cli.sweep:sweep", "Train along one or more options, and draw the curves."),
+    "verify": ("zoo.cli.verify:verify", "Train again what the registry says was verified."),
     "sample": ("zoo.cli.use:sample", "Draw images from a run."),
     "reconstruct": ("zoo.cli.pictures:reconstruct", "Encode and decode images with a run."),
     "interpolate": ("zoo.cli.pictures:interpolate", "Go from one test image to another through the latent space."),

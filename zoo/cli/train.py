@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["train"]
+__all__ = ["name_and_layers", "train"]
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def train(
         return
     if len(models) > 1:
         raise ZooError(f"train takes one model; train {' and '.join(models)} side by side with 'zoo compare'")
-    name, layers = _name_and_layers(registry, models[0] if models else None, config, values)
+    name, layers = name_and_layers(registry, models[0] if models else None, config, values)
     settings = resolve(registry, name, layers)
     if out is not None:
         new_run_folder(out, name, settings.data)
@@ -91,9 +91,14 @@ def train(
     _show(run_training(registry, settings, watch(), out, command), as_json)
 
 
-def _name_and_layers(
+def name_and_layers(
     registry: Registry, model: str | None, config: Path | None, values: dict[str, Any]
 ) -> tuple[str, list[Layer]]:
+    """Return the model and the layers of settings that were typed, those of `--config` first.
+
+    Raises:
+        ZooError: If no model is named, or two.
+    """
     layers = [Layer("command line", values)]
     if config is not None:
         named, layer = config_layer(config)

@@ -1,0 +1,1 @@
+"""Training along options: what is swept, the runs, and which value is best."""

@@ -1,0 +1,186 @@
+"""A sweep from its plan to its folder: every run once, their scores, the curves."""
+
+from __future__ import annotations
+
+__all__ = ["run_sweep"]
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zoo.comparison.reuse import train_or_reuse
+from zoo.errors import Diverged, Interrupted, ZooError, one_line
+from zoo.evaluation.measure import ask, usual
+from zoo.evaluation.runs import evaluate_run
+from zoo.experiment import open_or_fall_back
+from zoo.registry import Registry
+from zoo.runs.files import write_text
+from zoo.runs.folder import Run
+from zoo.specs import MetricSpec
+from zoo.sweeping.plan import Plan, sweep_folder
+from zoo.sweeping.results import Point, Sweep, key_of
+from zoo.training.progress import Progress
+
+RESULTS, CURVE = "results.json", "curve.png"
+DEFAULTS = ("elbo", "log-likelihood", "mse")
+"""What a sweep is scored by unless it is told: the first of these that all its runs have, and the others."""
+
+
+def run_sweep(
+    registry: Registry,
+    plan: Plan,
+    *,
+    seeds: int,
+    metrics: Sequence[str],
+    trials: int | None,
+    out: Path | None,
+    progress: Progress,
+    command: str = "",
+) -> Sweep:
+    """Train what a plan asks for, as far as it was not trained before, and write results and curves.
+
+    Arguments:
+        registry: Where models, data sets and metrics are found.
+        plan: What is swept.
+        seeds: Runs of each point, with successive seeds.
+        metrics: What runs are scored by, the one that matters most first; by default what all of them have.
+        trials: Search this many points by Optuna instead of the grid.
+        out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
+        progress: Who is told.
+        command: The command that makes it again, for the results.
+
+    Raises:
+        ZooError: If a value is out of range, a metric is unknown, or the first run of all cannot be trained.
+        Interrupted: If it was stopped; the same sweep goes on.
+    """
+    if seeds < 1:
+        raise ZooError(f"--seeds must be at least 1, got {seeds}")
+    asked = tuple(one.spec for one in ask(registry, {name: {} for name in metrics}))
+    first = plan.settings.training.seed
+    if trials is not None:
+        from zoo.sweeping.search import check_search
+
+        check_search(plan, asked, trials)
+    else:
+        # Here, before anything is written: a value that is out of range is a mistake that can be told at once.
+        for options in plan.grid():
+            plan.settings_of(registry, options, first)
+    settings, _ = open_or_fall_back(registry, plan.settings, progress)
+    search = {"metric": asked[0].name, "seeds": seeds} if trials is not None else None
+    plan = replace(plan, settings=replace(settings, data_asked=True), search=search)
+    path, begun = sweep_folder(plan, out)
+    if begun:
+        progress.say(f"going on with {path}")
+    worker = _Worker(registry, plan, range(first, first + seeds), asked, path, progress, command, trials)
+    try:
+        if trials is not None:
+            from zoo.sweeping.search import run_search
+
+            run_search(plan, asked[0], trials, path, worker.point, first)
+        else:
+            grid = list(plan.grid())
+            for number, options in enumerate(grid, 1):
+                worker.point(options, f"{number}/{len(grid)}", _folder_name(plan, options))
+        return worker.finish()
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted and saved in {path}; the same command goes on with it") from None
+
+
+def _folder_name(plan: Plan, options: Mapping[str, Any]) -> str:
+    precise = {key: f"{value:.12g}" if isinstance(value, float) else str(value) for key, value in options.items()}
+    words = "-".join(f"{plan.names[key]}-{value}" for key, value in precise.items())
+    return "".join(c if c.isalnum() or c in "+-._" else "-" for c in words)
+
+
+@dataclass
+class _Worker:
+    """Trains and scores one point after the other, and keeps what was found on disk."""
+
+    registry: Registry
+    plan: Plan
+    seeds: range
+    metrics: tuple[MetricSpec, ...]
+    path: Path
+    progress: Progress
+    command: str
+    trials: int | None
+    points: list[Point] = field(default_factory=list)
+
+    def point(self, options: Mapping[str, Any], place: str, name: str) -> Point:
+        """Train and score a point, which has a place among the others and a name for its folders."""
+        runs: dict[int, Run] = {}
+        scores: dict[int, Mapping[str, Any]] = {}
+        error = None
+        for seed in self.seeds:
+            self.progress.say(f"{place}: {self.plan.words(options)}, seed {seed}")
+            try:
+                run = self._train(options, seed, self.path / "runs" / f"{name}-seed{seed}")
+                scores[seed] = self._score(run, seed)
+                runs[seed] = run
+            except ZooError as problem:
+                # What stops the very first run, and is no divergence, most likely stops them all.
+                if not self.points and not runs and not isinstance(problem, Diverged):
+                    raise
+                error = str(problem)
+            except Exception as problem:
+                error = one_line(problem)
+            if error is not None:
+                break
+        self.points.append(Point(dict(options), runs, scores, error))
+        self._write(self._sweep())
+        return self.points[-1]
+
+    def _train(self, options: Mapping[str, Any], seed: int, folder: Path) -> Run:
+        settings = self.plan.settings_of(self.registry, options, seed)
+        run, _ = train_or_reuse(self.registry, settings, folder, self.progress, self.command)
+        return run
+
+    def _score(self, run: Run, seed: int) -> Mapping[str, Any]:
+        """Return the scores of a run, with those that it does not have yet."""
+        wanted = [one for one in self.metrics if key_of(one) not in run.scores]
+        if wanted:
+            device = self.plan.settings.training.device
+            names: dict[str, dict[str, Any]] = {one.name: {} for one in wanted}
+            evaluate_run(self.registry, run, seed=seed, device=device, metrics=names, progress=self.progress)
+        for one in self.metrics:
+            if isinstance(run.scores.get(key_of(one)), list):
+                raise ZooError(f"{one.name} is not one number, which a sweep needs; name another metric")
+        return run.scores
+
+    def _sweep(self) -> Sweep:
+        metrics = self.metrics or tuple(self._defaults())
+        points = tuple(self.points)
+        return Sweep(self.path, self.plan, len(self.seeds), metrics, points, self.trials, None, self.command)
+
+    def _defaults(self) -> Iterable[MetricSpec]:
+        """Yield the default metrics that every run has."""
+        scores = [scores for point in self.points for scores in point.scores.values()]
+        known = {one.spec.name: one.spec for one in usual(self.registry)}
+        for name in DEFAULTS:
+            if scores and name in known and all(one.get(name.replace("-", "_")) is not None for one in scores):
+                yield known[name]
+
+    def _write(self, sweep: Sweep) -> None:
+        write_text(self.path / RESULTS, json.dumps(_finite(sweep.to_dict()), indent=2) + "\n")
+
+    def finish(self) -> Sweep:
+        """Draw the curves, and return what was found."""
+        from zoo.sweeping.picture import draw_sweep
+
+        found = self._sweep()
+        drawn = draw_sweep(found, self.path / CURVE)
+        found = replace(found, figure=self.path / CURVE if drawn else None)
+        self._write(found)
+        return found
+
+
+def _finite(value: Any) -> Any:
+    """Return a document as JSON can hold it: what is not finite is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
