@@ -194,7 +194,10 @@ class TestIwaeBound:
         model = Gaussian(widen=1.5)
         x = model.images(1).expand(20_000, -1, -1, -1)
         elbo = model.log_marginal(x[:1]) - torch.distributions.kl_divergence(
-            *(torch.distributions.Normal(one.loc, one.scale) for one in map(normal, (model, Gaussian()), (x[:1], x[:1])))
+            *(
+                torch.distributions.Normal(one.loc, one.scale)
+                for one in map(normal, (model, Gaussian()), (x[:1], x[:1]))
+            )
         ).sum(-1)
         assert number(iwae_of(model, x, k=1, images=20_000)) == pytest.approx(float(elbo), abs=0.05)
 
@@ -244,12 +247,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> zoo.Run:
     """A small VAE that has learnt where bars are."""
     folder: Path = tmp_path_factory.mktemp("trained")
     write_small(folder / "small.npz", 640)
-    return zoo.train("vae.tiny", data=f"npz:{folder / 'small.npz'}", out=folder / "run", epochs=20)
+    return zoo.train("vae.tiny", data=f"npz:{folder / 'small.npz'}", out=folder / "run", epochs=6)
 
 
 class TestTrained:
     def test_the_bound_rises_with_k(self, trained: zoo.Run) -> None:
-        rows = [zoo.evaluate(trained, metrics={"iwae-bound": {"k": k}}) for k in (1, 10, 100, 1000)]
+        rows = [zoo.evaluate(trained.path, metrics={"iwae-bound": {"k": k}}) for k in (1, 10, 100, 1000)]
         values = [row["iwae_bound"] for row in rows]
         assert values == sorted(values)
         assert rows[0]["elbo"] == pytest.approx(values[0], abs=2)
@@ -260,18 +263,17 @@ class TestTrained:
         values = []
         for pixels in (1, 144 * 20 * 5, 2**24):
             monkeypatch.setattr(iwae_bound, "PIXELS", {"cpu": pixels})
-            values.append(zoo.evaluate(trained, metrics={"iwae-bound": {"k": 50}})["iwae_bound"])
+            values.append(zoo.evaluate(trained.path, metrics={"iwae-bound": {"k": 50}})["iwae_bound"])
         assert values == pytest.approx([values[0]] * 3, abs=1e-4)
 
     def test_both_bounds_agree_where_both_are_tight(self, trained: zoo.Run) -> None:
         asked = {
             "iwae-bound": {"k": 5000},
-            "annealed-bound": {"temperatures": 60, "leaps": 4, "chains": 16, "simulated": 8},
+            "annealed-bound": {"temperatures": 40, "leaps": 4, "chains": 10, "simulated": 8},
         }
-        found = zoo.evaluate(trained, metrics=asked)
+        found = zoo.evaluate(trained.path, metrics=asked)
         assert found["annealed_bound"] == pytest.approx(found["iwae_bound"], abs=0.3)
         assert found["annealed_bound.simulated"] == 8
-        assert found == zoo.evaluate(trained, metrics=asked)
 
 
 class TestTransitions:
@@ -347,7 +349,7 @@ class TestAnnealedBound:
     def test_finds_the_likelihood_and_a_narrow_gap(self) -> None:
         model = Gaussian()
         x = model.images(1000)
-        found = annealed_of(model, x, images=1000, temperatures=150, chains=16, leaps=3, simulated=500)
+        found = annealed_of(model, x, images=1000, temperatures=150, chains=10, leaps=3, simulated=200)
         exact = float(model.log_marginal(x).mean())
         assert abs(number(found) - exact) < 0.05
         assert -0.02 < found.details["gap"] < 0.1

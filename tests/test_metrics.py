@@ -12,7 +12,6 @@ import pytest
 import torch
 from conftest import Done, ZooProcess
 from torch import Tensor
-from zoo.evaluation.metrics import score
 
 import zoo
 from zoo import Batch, DataOptions, ImageSet, LatentModel, Measure, Metric, MetricSpec, Options, Split, Step, Terms
@@ -20,8 +19,7 @@ from zoo.distributions import Delta, Distribution, Normal
 from zoo.evaluation import blocks
 from zoo.evaluation.measure import Asked, measure
 from zoo.registry import load_registry
-from zoo_likelihood import iwae_bound
-from zoo_likelihood.iwae_bound import IwaeBound, importance_weighted_bound
+from zoo_likelihood.iwae_bound import IwaeBound
 from zoo_likelihood.options import IwaeBoundOptions
 from zoo_metrics import total_correlation
 from zoo_metrics.options import TotalCorrelationOptions
@@ -63,10 +61,6 @@ class Gaussian(LatentModel):
     def rate_weight(self, step: Step) -> float:
         return 1.0
 
-    def log_marginal(self, x: Tensor) -> Tensor:
-        covariance = self.weight @ self.weight.T + NOISE**2 * torch.eye(6).double()
-        return torch.distributions.MultivariateNormal(torch.zeros(6).double(), covariance).log_prob(x.flatten(1))
-
 
 class Posteriors(LatentModel):
     """A model whose posterior means are the images' first two pixels, with one spread."""
@@ -90,96 +84,6 @@ def batch_of(x: Tensor) -> Batch:
 
 def images(count: int) -> Tensor:
     return torch.randn(count, 1, 2, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-
-
-class TestIwaeBound:
-    def test_is_exact_with_one_code_of_the_exact_posterior(self) -> None:
-        model, x = Gaussian(), images(7)
-        found = importance_weighted_bound(model, x, 1)
-        torch.testing.assert_close(found.value, model.log_marginal(x))
-        torch.testing.assert_close(found.effective_samples, torch.ones(7).double())
-
-    def test_rises_with_k_to_the_likelihood_from_below(self) -> None:
-        model, x = Gaussian(widen=1.6), images(3000)
-        exact = model.log_marginal(x)
-        found = {k: importance_weighted_bound(model, x, k).value for k in (1, 2, 5, 20, 100, 1000)}
-        means = [float(value.mean()) for value in found.values()]
-        assert means == sorted(means)
-        assert means[0] < float(exact.mean()) - 0.2
-        assert abs(means[-1] - float(exact.mean())) < 0.005
-        # Each image is estimated; the mean over 3000 is below the truth.
-        assert all(mean < float(exact.mean()) + 0.005 for mean in means)
-
-    def test_streams_what_is_computed_at_once(self) -> None:
-        model, x, k = Gaussian(widen=2), images(5), 47
-        torch.manual_seed(4)
-        found = importance_weighted_bound(model, x, k)
-        torch.manual_seed(4)
-        q = model.encode(x)
-        z = torch.cat([q.rsample((iwae_bound.DRAWN,)) for _ in range(3)])[:k]
-        log_w = model.decode(z).log_prob(x) + model.prior_distribution().log_prob(z) - q.log_prob(z)
-        torch.testing.assert_close(found.value, log_w.logsumexp(0) - math.log(k))
-        w = log_w.softmax(0)
-        torch.testing.assert_close(found.effective_samples, 1 / w.square().sum(0))
-
-    def test_does_not_depend_on_how_much_is_decoded_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        model, x = Gaussian(widen=2), images(13)
-        rows = []
-        for pixels in (1, 600, 2**22):
-            monkeypatch.setattr(iwae_bound, "PIXELS", pixels)
-            torch.manual_seed(4)
-            rows.append(importance_weighted_bound(model, x, 50).value)
-        torch.testing.assert_close(rows[0], rows[2], rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(rows[1], rows[2], rtol=1e-12, atol=1e-12)
-
-    def test_one_code_is_the_elbo_in_expectation(self) -> None:
-        model = Gaussian(widen=1.5)
-        x = images(1).expand(20_000, -1, -1, -1)
-        one = float(importance_weighted_bound(model, x, 1).value.mean())
-        elbo = score_of(model, x)["elbo"]
-        assert one == pytest.approx(elbo, abs=0.03)
-
-    @pytest.mark.parametrize("beta", [0.11, 1.0, 4.0])
-    def test_a_squared_error_with_a_beta_is_a_gaussian(self, beta: float) -> None:
-        squared = zoo.build("linear-vae", (1, 2, 3), latent_dim=2, beta=beta).double().eval()
-        options = {"likelihood": "gaussian", "sigma": "fixed", "likelihood.std": math.sqrt(beta / 2)}
-        gaussian = zoo.build("linear-vae", (1, 2, 3), latent_dim=2, **options).double().eval()
-        gaussian.load_state_dict({**gaussian.state_dict(), **squared.state_dict()})
-        rows = []
-        for model in (squared, gaussian):
-            assert isinstance(model, LatentModel)
-            torch.manual_seed(2)
-            rows.append(importance_weighted_bound(model, images(4), 30, beta=model.rate_weight(START)).value)
-        torch.testing.assert_close(rows[0], rows[1], rtol=1e-6, atol=1e-6)
-
-    @pytest.mark.parametrize("name", ["vae", "conv-vae", "sigma-vae", "beta-tc-vae", "iwae"])
-    def test_models_of_the_registry_have_one(self, name: str) -> None:
-        model = zoo.build(f"{name}.tiny", (1, 8, 8)).eval()
-        found = measured(model, "iwae-bound", torch.rand(5, 1, 8, 8), k=25)
-        # The total correlation's loss has no one weight of the rate, but its likelihood is normalised.
-        assert found.value is not None
-        assert found.details["k"] == 25
-        assert 1 <= found.details["effective_samples"] <= 25
-
-    @pytest.mark.parametrize(
-        ("name", "options", "reason"),
-        [
-            ("ae", {}, "a posterior that is a point has no density"),
-            ("conv-vae", {"beta": 0}, "its likelihood is no density: a squared error is one only"),
-        ],
-    )
-    def test_none_comes_with_a_reason(self, name: str, options: dict[str, float], reason: str) -> None:
-        found = measured(zoo.build(f"{name}.tiny", (1, 8, 8), **options), "iwae-bound", torch.rand(5, 1, 8, 8))
-        assert found.value is None
-        assert found.reason.startswith(reason)
-
-
-def score_of(model: LatentModel, x: Tensor) -> dict[str, object]:
-    class Scored(Stub, LatentModel):
-        encode, decode, rate_weight = model.encode, model.decode, model.rate_weight
-        prior_distribution = model.prior_distribution
-
-    return score(Scored(), [batch_of(x)], START)  # type: ignore[return-value]
 
 
 def measured(model: zoo.Model, name: str, x: Tensor, **options: object) -> Measure:

@@ -15,6 +15,7 @@ ACCEPTED = 0.65
 """The share of trajectories that the step size aims at, as in Wu et al."""
 
 FIRST_STEP = 0.5
+"""The step size that tuning starts from, at the prior."""
 
 GAIN = 0.3
 """How fast the logarithm of the step size follows the acceptance."""

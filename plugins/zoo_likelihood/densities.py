@@ -19,12 +19,12 @@ class NoBound(Exception):
 def log_likelihood(
     model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]
 ) -> Tensor:
-    """Return log p(x|z) of the normalised model in nats, for images `(B, C, H, W)` and codes `(S, B, *latent)`: `(S, B)`.
+    """Return log p(x|z) of the normalised model in nats, `(S, B)`.
 
     Arguments:
         model: The model, in eval mode.
-        x: The images.
-        z: Codes of each.
+        x: The images, `(B, C, H, W)`.
+        z: Codes of each, `(S, B, *latent)`.
         beta: The weight of the rate in the model's loss, by which an `mse` stands for a Gaussian.
         y: Labels of the images, for a model that is told them.
 

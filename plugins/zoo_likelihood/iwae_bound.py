@@ -20,9 +20,10 @@ DRAWN = 20
 """Codes of each image that are drawn at once: a part of what the number is, as it fixes who gets which noise."""
 
 PIXELS = {"cpu": 2**18}
-"""Pixels that are decoded at once, by device: what a cache holds on a CPU, and else what memory does."""
+"""Pixels that are decoded at once, by kind of device: a matter of speed alone, and on a CPU of what its cache holds."""
 
 MORE_PIXELS = 2**24
+"""The same on any other device, which is fastest with many at once."""
 
 FEW = 10
 """Effective samples below which the bias of an image's L_k, about half their inverse, is more than 0.05 nats."""
@@ -41,13 +42,15 @@ class IwaeBound(Metric):
     It rises with k to log p(x). An `mse` with a beta counts as the Gaussian of variance beta / 2.
 
     How far it still has to go is judged by two numbers of the same codes. `effective_samples` is how many of an image's
-    codes carry its weight, `(sum w)^2 / sum w^2`, averaged over images, and `few_samples` the share of images with fewer
-    than 10 of them. `rise` is how far L_k is above the mean of the bounds of two halves of its codes, which estimates
-    L_k - L_{k/2} without noise from other codes and is never negative. There is a warning where `rise` is above 0.05
-    nats or `few_samples` above 0.05. It rests on this: weights of finite variance v (relative to their mean) leave a
-    bias of v / 2k, so that what the last doubling of k added is what is still missing, and k / (1 + v) samples are
-    effective. Where the variance is not finite more is missing than `rise`; and codes that lie where no sample fell
-    show in neither, against which `annealed-bound` is the check.
+    codes carry its weight, `(sum w)^2 / sum w^2`, averaged over images; `few_samples` is the share of images with fewer
+    than 10 of them (or k / 2, if that is less). `rise` is how far L_k is above the mean of the bounds of two halves of
+    its codes, which estimates L_k - L_{k/2} without the noise of other codes and is never negative. There is a warning
+    where `rise` is above 0.05 nats or `few_samples` above 0.05.
+
+    It rests on this: weights of finite variance v, relative to their mean, leave a bias of v / 2k, so that what the
+    last doubling of k added is what is still missing, and k / (1 + v) samples are effective. Where the variance is not
+    finite, more is missing than `rise`. Codes that lie where no sample fell show in neither, against which
+    `annealed-bound` is the check.
 
     References:
         Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2016), arXiv:1509.00519.
@@ -91,9 +94,9 @@ def _warning(details: Mapping[str, float]) -> str:
     if details["rise"] <= RISE and few <= SHARE:
         return ""
     return (
-        f"L_{k} has not converged: the last doubling of k added {details['rise']:.2f} nats, of which at least as many "
-        f"are missing, and {few:.0%} of the images rest on fewer than {FEW} samples; take a larger --iwae-bound.k, or "
-        f"annealed-bound"
+        f"L_{k} has not converged: the last doubling of k added {details['rise']:.2f} nats, at least as many are "
+        f"missing, and {few:.0%} of the images rest on fewer than {min(FEW, k / 2):g} samples; take a larger "
+        f"--iwae-bound.k, or annealed-bound"
     )
 
 
@@ -135,9 +138,7 @@ def importance_weighted_bound(
     return weights.bound()
 
 
-def _in_parts(
-    model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]
-) -> Tensor:
+def _in_parts(model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]) -> Tensor:
     """Return log p(x|z) for codes `(S, B, *latent)`, `(S, B)`, some images at a time."""
     images = max(1, PIXELS.get(x.device.type, MORE_PIXELS) // (len(z) * x[0].numel()))
     parts = []

@@ -23,6 +23,6 @@ class AnnealedBoundOptions(Options):
 
     images: int = option(100, "Use the first N test images.", min=1)
     chains: int = option(4, "Chains of each image.", min=1)
-    temperatures: int = option(500, "Steps from prior to posterior; more are tighter and take longer.", min=1)
-    leaps: int = option(10, "Leapfrog steps of a trajectory.", min=1)
-    simulated: int = option(50, "Images drawn from the model for the gap of the bounds; 0 leaves it out.", min=0)
+    temperatures: int = option(1000, "Steps from prior to posterior; more are tighter and take longer.", min=1)
+    leaps: int = option(5, "Leapfrog steps of a trajectory.", min=1)
+    simulated: int = option(30, "Images drawn from the model for the gap of the bounds; 0 leaves it out.", min=0)
