@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-__all__ = ["IwaeBound", "NoBound", "importance_weighted_bound"]
+__all__ = ["IwaeBound", "importance_weighted_bound"]
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import cast, final
 
 import torch
 from torch import Tensor
 
 from zoo import LatentModel, Measure, Metric, Subject, given
-from zoo.distributions import Distribution, normalised
+from zoo_likelihood.densities import NoBound, log_likelihood
 from zoo_likelihood.options import IwaeBoundOptions
+from zoo_likelihood.weights import Bound, Weights
 
 DRAWN = 20
 """Codes of each image that are drawn at once: a part of what the number is, as it fixes who gets which noise."""
 
-PIXELS = 2**22
-"""Pixels that are decoded at once: a matter of memory alone."""
+PIXELS = {"cpu": 2**18}
+"""Pixels that are decoded at once, by kind of device: a matter of speed alone, and on a CPU of what its cache holds."""
 
+MORE_PIXELS = 2**24
+"""The same on any other device, which is fastest with many at once."""
 
-class NoBound(Exception):
-    """Why a model has no bound on log p(x), as the end of a sentence."""
+FEW = 10
+"""Effective samples below which the bias of an image's L_k, about half their inverse, is more than 0.05 nats."""
 
+SHARE = 0.05
+"""The share of images with so few that is warned of."""
 
-@dataclass(frozen=True)
-class Bound:
-    """L_k of each image, and how many of the k samples carry its weight: `(B,)` each, in double precision."""
-
-    value: Tensor
-    effective_samples: Tensor
+RISE = 0.05
+"""Nats by which L_k may be above L_{k/2} without a warning."""
 
 
 @final
 class IwaeBound(Metric):
     """L_k = E log 1/k sum_i w_i, averaged over images: a lower bound on log p(x), in nats per image.
 
-    It rises with k to log p(x), and is far below it as long as only a few samples carry the weight: look at
-    `effective_samples`. An `mse` with a beta counts as the Gaussian of variance beta / 2.
+    It rises with k to log p(x). An `mse` with a beta counts as the Gaussian of variance beta / 2.
+
+    How far it still has to go is judged by two numbers of the same codes. `effective_samples` is how many of an image's
+    codes carry its weight, `(sum w)^2 / sum w^2`, averaged over images; `few_samples` is the share of images with fewer
+    than 10 of them (or k / 2, if that is less). `rise` is how far L_k is above the mean of the bounds of two halves of
+    its codes, which estimates L_k - L_{k/2} without the noise of other codes and is never negative. There is a warning
+    where `rise` is above 0.05 nats or `few_samples` above 0.05.
+
+    It rests on this: weights of finite variance v, relative to their mean, leave a bias of v / 2k, so that what the
+    last doubling of k added is what is still missing, and k / (1 + v) samples are effective. Where the variance is not
+    finite, more is missing than `rise`. Codes that lie where no sample fell show in neither, against which
+    `annealed-bound` is the check.
 
     References:
         Importance Weighted Autoencoders (Burda, Grosse & Salakhutdinov, 2016), arXiv:1509.00519.
@@ -56,18 +66,38 @@ class IwaeBound(Metric):
             bounds = list(self._bounds())
         except NoBound as reason:
             return Measure(None, str(reason))
-        values = torch.cat([bound.value for bound in bounds])
+        values = torch.cat([bound.value for bound in bounds]).cpu()
         counts = torch.cat([bound.effective_samples for bound in bounds])
-        details = {"k": self.k, "images": len(values), "effective_samples": float(counts.mean())}
+        details: dict[str, float] = {
+            "k": self.k,
+            "images": len(values),
+            "effective_samples": float(counts.mean()),
+            "few_samples": float((counts < min(FEW, self.k / 2)).double().mean()),
+        }
+        if self.k > 1:
+            details["rise"] = float(torch.cat([bound.rise for bound in bounds]).mean())
         if len(values) > 1:
             details["standard_error"] = float(values.std()) / math.sqrt(len(values))
-        return Measure(float(values.mean()), details=details, per_image=values)
+        return Measure(float(values.mean()), "", details, values, _warning(details))
 
     def _bounds(self) -> Iterator[Bound]:
         model = cast(LatentModel, self.subject.model)
         beta = model.rate_weight(self.subject.step)
         for batch in self.subject.test(self.images):
             yield importance_weighted_bound(model, batch.x, self.k, beta=beta, y=batch.y)
+
+
+def _warning(details: Mapping[str, float]) -> str:
+    k, few = int(details["k"]), details["few_samples"]
+    if "rise" not in details:
+        return "one code of each image cannot tell how far L_1 is below log p(x); take a larger --iwae-bound.k"
+    if details["rise"] <= RISE and few <= SHARE:
+        return ""
+    return (
+        f"L_{k} has not converged: the last doubling of k added {details['rise']:.2f} nats, at least as many are "
+        f"missing, and {few:.0%} of the images rest on fewer than {min(FEW, k / 2):g} samples; take a larger "
+        f"--iwae-bound.k, or annealed-bound"
+    )
 
 
 @torch.no_grad()
@@ -99,36 +129,21 @@ def importance_weighted_bound(
     q, prior = told.encode(x), told.prior_distribution()
     if not q.has_density:
         raise NoBound("a posterior that is a point has no density")
-    total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
-    squares = total
+    weights = Weights(x)
     for start in range(0, k, DRAWN):
         z, drawn_log_q = q.draw((DRAWN,))
         log_q = q.log_prob(z) if drawn_log_q is None else drawn_log_q
-        log_w = _log_likelihood(model, x, z[: k - start], beta, labels) + (prior.log_prob(z) - log_q)[: k - start]
-        log_w = log_w.double()
-        total = torch.logaddexp(total, log_w.logsumexp(0))
-        squares = torch.logaddexp(squares, (2 * log_w).logsumexp(0))
-    return Bound(total - math.log(k), torch.exp(2 * total - squares))
+        likelihoods = _in_parts(model, x, z[: k - start], beta, labels)
+        weights.add(likelihoods + (prior.log_prob(z) - log_q)[: k - start])
+    return weights.bound()
 
 
-def _log_likelihood(
-    model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]
-) -> Tensor:
-    """Return log p(x|z) of the normalised model for codes `(S, B, *latent)`: `(S, B)`, some images at a time."""
-    images = max(1, PIXELS // (len(z) * x[0].numel()))
+def _in_parts(model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]) -> Tensor:
+    """Return log p(x|z) for codes `(S, B, *latent)`, `(S, B)`, some images at a time."""
+    images = max(1, PIXELS.get(x.device.type, MORE_PIXELS) // (len(z) * x[0].numel()))
     parts = []
     for i in range(0, len(x), images):
         chosen = slice(i, i + images)
-        told = given(model, {name: value[chosen] for name, value in y.items()})
-        parts.append(_density(told.decode(z[:, chosen]), beta).log_prob(x[chosen]))
+        labels = {name: value[chosen] for name, value in y.items()}
+        parts.append(log_likelihood(model, x[chosen], z[:, chosen], beta, labels))
     return torch.cat(parts, 1)
-
-
-def _density(p: Distribution, beta: Tensor | float | None) -> Distribution:
-    density = normalised(p, beta)
-    if density is None:
-        raise NoBound(
-            "its likelihood is no density: a squared error is one only beside a rate with a weight above 0, which "
-            "gives its variance"
-        )
-    return density
