@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
     from zoo.evaluation.subject import Subject
+    from zoo.features.classifier import Classifier, Unjudged
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
@@ -57,6 +58,7 @@ _LAZY = {
     **dict.fromkeys(("ImageSet", "Split"), "zoo.data.images"),
     "DataOptions": "zoo.data.options",
     "Subject": "zoo.evaluation.subject",
+    **dict.fromkeys(("Classifier", "Unjudged"), "zoo.features.classifier"),
     **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
@@ -97,6 +99,7 @@ _LAZY = {
 __all__ = [
     "Batch",
     "Chart",
+    "Classifier",
     "CompositionSpec",
     "Condition",
     "Conditional",
@@ -137,6 +140,7 @@ __all__ = [
     "Subject",
     "TakesPrior",
     "Terms",
+    "Unjudged",
     "ZooError",
     "__version__",
     "at_step",

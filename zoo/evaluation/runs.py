@@ -95,7 +95,8 @@ def evaluate_run(
     where = choose_device(device)
     model = place(load_model(run, registry), where)
     chosen = _split(images, options, split, run.metadata["training"]["seed"])
-    subject = subject_of(model, images, options, step_of(run), where, seed, test=chosen, samples=samples)
+    at = step_of(run)
+    subject = subject_of(model, images, options, at, where, seed, test=chosen, samples=samples, progress=progress)
     scores, per_image = score(subject, list(wanted.values()), progress)
     outcome = run.metadata["outcome"]
     scores["parameters"] = outcome["parameters"]
