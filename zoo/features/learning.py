@@ -21,7 +21,7 @@ from zoo.features.net import Net
 from zoo.training.progress import Progress, Silent
 from zoo.training.randomness import isolated
 
-SEED, EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 0, 10, 100, 6e-3, 0.05, 0.1
+SEED, EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 0, 8, 100, 6e-3, 0.05, 0.1
 """How a classifier is trained: a part of what the numbers are, and so no options."""
 
 TURN, STRETCH, SHIFT = math.radians(10), 0.1, 2 / 28
@@ -30,7 +30,7 @@ TURN, STRETCH, SHIFT = math.radians(10), 0.1, 2 / 28
 LEAST = 16
 """Images without which there is nothing to learn."""
 
-SEEN = 4000
+SEEN = 2000
 """Images that are looked at at the least; where there are fewer, each is looked at more often."""
 
 
