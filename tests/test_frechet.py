@@ -244,7 +244,7 @@ class TestOrder:
         if DATA is not None:
             monkeypatch.setenv("ZOO_DATA", DATA)
         for name in ("ae", "conv-vae"):
-            zoo.train(name, data="mnist", epochs=3, out=f"runs/{name}")
+            zoo.train(name, data="mnist", limit=20_000, epochs=3, out=f"runs/{name}")
         zoo.fit("runs/ae", "gmm")
         wanted: dict[str, Any] = {"metrics": {"frechet": {}}, "samples": 5000}
         ae, vae = zoo.evaluate("runs/ae", **wanted), zoo.evaluate("runs/conv-vae", **wanted)
