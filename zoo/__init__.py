@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
     from zoo.evaluation.subject import Subject
+    from zoo.features.classifier import Classifier, Unjudged
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
@@ -59,6 +60,7 @@ _LAZY = {
     "DataOptions": "zoo.data.options",
     "Subject": "zoo.evaluation.subject",
     "maximise_likelihood": "zoo.training.likelihood",
+    **dict.fromkeys(("Classifier", "Unjudged"), "zoo.features.classifier"),
     **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
@@ -99,6 +101,7 @@ _LAZY = {
 __all__ = [
     "Batch",
     "Chart",
+    "Classifier",
     "CompositionSpec",
     "Condition",
     "Conditional",
@@ -139,6 +142,7 @@ __all__ = [
     "Subject",
     "TakesPrior",
     "Terms",
+    "Unjudged",
     "ZooError",
     "__version__",
     "at_step",

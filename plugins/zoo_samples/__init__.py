@@ -1,4 +1,4 @@
-"""What samples are worth: how far they are from images, in features that were trained on such."""
+"""What samples are worth, in the features of a small classifier of the data: how near, how varied, how new."""
 
 from __future__ import annotations
 
@@ -8,19 +8,81 @@ from collections.abc import Iterator
 
 from zoo import MetricSpec, hookimpl
 
+_ESTIMATOR = "--samples samples against the test images, 10,000 at most"
+
 
 @hookimpl
 def zoo_metrics() -> Iterator[MetricSpec]:
-    """Fréchet distance, and whether samples of a label look like it."""
+    """Distances of samples to images, what lies among what, copies, and whether samples of a label look like it."""
     yield MetricSpec(
         name="frechet",
-        summary="Fréchet distance of samples to test images, in the features of a classifier of this very data.",
+        summary="Fréchet distance of samples to test images, in the features of a small classifier of the data.",
         metric="zoo_samples.frechet:Frechet",
-        options="zoo_samples.options:FrechetOptions",
         group="samples",
         better="lower",
+        estimator=f"{_ESTIMATOR}; biased upwards by few",
         equation="|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)), m, S of features of images, m', S' of samples",
         paper="Heusel et al. (2017), arXiv:1706.08500",
+    )
+    yield MetricSpec(
+        name="kernel-distance",
+        summary="Kernel distance of samples to test images (KID), in the same features.",
+        metric="zoo_samples.kernel_distance:KernelDistance",
+        options="zoo_samples.options:KernelDistanceOptions",
+        group="samples",
+        better="lower",
+        estimator=f"{_ESTIMATOR}; unbiased, mean over pairs of blocks",
+        equation="E k(x, x') + E k(y, y') - 2 E k(x, y), k(a, b) = (a.b / F + 1)^3, x, y features of images, samples",
+        paper="Bińkowski et al. (2018), arXiv:1801.01401",
+    )
+    yield MetricSpec(
+        name="precision",
+        summary="Share of samples that lie among test images: how many are good.",
+        metric="zoo_samples.manifold:Precision",
+        group="samples",
+        better="higher",
+        estimator=_ESTIMATOR,
+        equation="1/M sum_j [y_j in some B(x_i)], B(x_i) reaching to the 5th nearest image of x_i",
+        paper="Kynkäänniemi et al. (2019), arXiv:1904.06991",
+    )
+    yield MetricSpec(
+        name="recall",
+        summary="Share of test images that lie among samples: how much of the data is drawn.",
+        metric="zoo_samples.manifold:Recall",
+        group="samples",
+        better="higher",
+        estimator=_ESTIMATOR,
+        equation="1/N sum_i [x_i in some B(y_j)], B(y_j) reaching to the 5th nearest sample of y_j",
+        paper="Kynkäänniemi et al. (2019), arXiv:1904.06991",
+    )
+    yield MetricSpec(
+        name="density",
+        summary="How densely samples lie among test images; 1 is expected of images.",
+        metric="zoo_samples.manifold:Density",
+        group="samples",
+        better="higher",
+        estimator=_ESTIMATOR,
+        equation="1/(5 M) sum_j sum_i [y_j in B(x_i)]",
+        paper="Naeem et al. (2020), arXiv:2002.09797",
+    )
+    yield MetricSpec(
+        name="coverage",
+        summary="Share of test images that have a sample near them.",
+        metric="zoo_samples.manifold:Coverage",
+        group="samples",
+        better="higher",
+        estimator=_ESTIMATOR,
+        equation="1/N sum_i [some y_j in B(x_i)]",
+        paper="Naeem et al. (2020), arXiv:2002.09797",
+    )
+    yield MetricSpec(
+        name="data-copying",
+        summary="How often a sample is nearer to a training image than a test image is: 0.5 is new, 1 is copied.",
+        metric="zoo_samples.data_copying:DataCopying",
+        group="samples",
+        estimator=f"{_ESTIMATOR}, all training images",
+        equation="P(d(y) < d(x)), d the distance of features to the nearest training image",
+        paper="Meehan, Chaudhuri & Dasgupta (2020), arXiv:2004.05675",
     )
     yield MetricSpec(
         name="label-accuracy",
@@ -30,5 +92,6 @@ def zoo_metrics() -> Iterator[MetricSpec]:
         group="samples",
         needs="Conditional",
         better="higher",
+        estimator="as many samples of each label as --label-accuracy.samples says",
         equation="1/K sum_k P(classifier(x) = k), x drawn from p(x|c = k)",
     )

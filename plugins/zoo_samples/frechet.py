@@ -10,9 +10,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from zoo import Measure, Metric, Subject
-from zoo_samples.classifier import LabelledImages, Unjudged, finite, train_classifier
-from zoo_samples.options import FrechetOptions
+from zoo import Measure, Metric, Options, Subject, Unjudged
+from zoo_samples.seen import drawn_features, test_features, train_features
+from zoo_samples.yardsticks import noise_features, pca_features
+
+LEAST = 65
+"""Images and samples that it needs: fewer than this have no covariance of full rank in 64 features."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,12 @@ def _root(covariance: Tensor) -> Tensor:
 
 @final
 class Frechet(Metric):
-    """Fréchet distance of samples to test images, in the features of a classifier trained on other test images.
+    """Fréchet distance of samples to test images, in the features of a classifier of the training images.
 
-    Every other test image, with its label, trains the classifier; the rest are compared with the samples. The
-    classifier sees nothing of the model and is the same for every model on the same images. `floor` is the distance of
-    two halves of the compared images, and `accuracy` the classifier's on all of them.
+    The classifier knows nothing of the model and is the same for every model on the same data. Read the number against
+    those beside it: `floor` is the distance of training images to test images, `noise` that of pixels drawn from 0 to
+    1, and `pca` that of a PCA model with as many components as the model's codes have numbers. `accuracy` is the
+    classifier's on test images.
 
     No published FID: that one's features are an Inception network's. Compare runs on the same data, with the same
     number of images and samples; fewer of either make the distance larger.
@@ -67,24 +71,23 @@ class Frechet(Metric):
         arXiv:1706.08500.
     """
 
-    def __init__(self, options: FrechetOptions, subject: Subject) -> None:
+    def __init__(self, options: Options, subject: Subject) -> None:
         self.subject = subject
-        self.images = LabelledImages(options.label, options.images)
 
     def compute(self) -> Measure:
-        for batch in self.subject.test():
-            self.images.add(batch)
         try:
-            learnt, (x, y) = self.images.split()
-            classifier = train_classifier(*learnt)
-            drawn = torch.cat([classifier.features(part) for part in finite(self.subject.drawn())])
+            seen, drawn = test_features(self.subject, LEAST), drawn_features(self.subject, LEAST)
         except Unjudged as reason:
             return Measure(None, str(reason))
-        seen = classifier.features(x)
+        images = Moments.of(seen)
+        beside = {"floor": train_features(self.subject), "noise": noise_features(self.subject)}
+        pca = pca_features(self.subject)
+        if pca is not None:
+            beside["pca"] = pca
         details = {
-            "samples": len(drawn),
-            "images": len(x),
-            "accuracy": classifier.accuracy(x, y),
-            "floor": frechet_distance(Moments.of(seen[::2]), Moments.of(seen[1::2])),
+            name: frechet_distance(images, Moments.of(features))
+            for name, features in beside.items()
+            if len(features) >= LEAST
         }
-        return Measure(frechet_distance(Moments.of(seen), Moments.of(drawn)), details=details)
+        counts = {"samples": len(drawn), "images": len(seen), "accuracy": self.subject.classifier().accuracy}
+        return Measure(frechet_distance(images, Moments.of(drawn)), details={**details, **counts})

@@ -6,16 +6,16 @@ __all__ = ["LabelAccuracy"]
 
 from typing import final
 
-from zoo import Measure, Metric, SampleOptions, Subject, ZooError, given
-from zoo_samples.classifier import Classifier, LabelledImages, Unjudged, finite, train_classifier
+from zoo import Classifier, Measure, Metric, SampleOptions, Subject, Unjudged, ZooError, given
 from zoo_samples.options import LabelAccuracyOptions
+from zoo_samples.seen import finite
 
 
 @final
 class LabelAccuracy(Metric):
     """Share of samples, drawn for each label in turn, that a classifier of the data takes for that label.
 
-    The classifier is that of `frechet`: trained on every other test image. Its own `accuracy`, on the rest, is about
+    The classifier is that of `frechet`, trained on the training images. Its own `accuracy`, on test images, is about
     what the images themselves would get. `worst` is the share of the label that does worst, `worst_label`.
     """
 
@@ -23,24 +23,20 @@ class LabelAccuracy(Metric):
         self.samples = options.samples
         self.label = options.label
         self.subject = subject
-        self.images = LabelledImages(options.label, options.images)
 
     def compute(self) -> Measure:
-        for batch in self.subject.test():
-            self.images.add(batch)
         try:
-            learnt, held = self.images.split()
+            classifier = self.subject.classifier(self.label)
             # A model that is told another label says so, and one that is told none stays what it is.
-            if given(self.subject.model, {self.label: learnt[1]}) is self.subject.model:
+            if given(self.subject.model, {self.label: classifier.labels}) is self.subject.model:
                 return Measure(None, "the model is told no labels; train it with --condition label")
-            classifier = train_classifier(*learnt)
             shares = {label: self._share(classifier, label) for label in classifier.labels.tolist()}
         except (Unjudged, ZooError) as reason:
             return Measure(None, str(reason))
         worst = min(shares, key=lambda label: shares[label])
         details = {
             "samples": self.samples * len(shares),
-            "accuracy": classifier.accuracy(*held),
+            "accuracy": classifier.accuracy,
             "worst": shares[worst],
             "worst_label": float(worst),
         }

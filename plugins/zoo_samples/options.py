@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FrechetOptions", "LabelAccuracyOptions"]
+__all__ = ["KernelDistanceOptions", "LabelAccuracyOptions"]
 
 from dataclasses import dataclass
 
@@ -10,11 +10,10 @@ from zoo import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrechetOptions(Options):
-    """Options of the Fréchet distance."""
+class KernelDistanceOptions(Options):
+    """Options of the kernel distance."""
 
-    images: int = option(10_000, "Use the first N test images: half to train the classifier, half to compare.", min=16)
-    label: str = option("label", "Name of the label that the classifier learns.")
+    block: int = option(1000, "Images in a block; the standard deviation is over blocks.", min=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,5 +21,4 @@ class LabelAccuracyOptions(Options):
     """Options of the label accuracy."""
 
     samples: int = option(1000, "Images drawn from the model for each label.", min=1)
-    images: int = option(10_000, "Use the first N test images: half to train the classifier, half to test it.", min=16)
     label: str = option("label", "Name of the label that the classifier learns; the one that the model is told.")

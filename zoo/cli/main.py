@@ -34,6 +34,7 @@ COMMANDS = {
     "interpolate": ("zoo.cli.pictures:interpolate", "Go from one test image to another through the latent space."),
     "embed": ("zoo.cli.pictures:embed", "Write the codes of images."),
     "runs": ("zoo.cli.runs:runs", "List runs, and remove them."),
+    "features": ("zoo.cli.features:features", "List the classifiers that samples are looked at with, and train one."),
     "data": ("zoo.cli.runs:data", "List the data sets, and where they lie."),
 }
 

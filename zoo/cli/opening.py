@@ -14,6 +14,7 @@ __all__ = [
     "open_model",
     "open_run",
     "read_options",
+    "reading_flags",
     "save_arrays",
     "target",
 ]
@@ -50,13 +51,13 @@ PRIOR = click.option(
     help="Take a prior that 'zoo fit' fitted to the run, in the place of its own.",
 )
 
-_IMAGE_FLAGS = (
-    click.option(
-        "--data",
-        metavar="NAME",
-        shell_complete=complete_data,
-        help="Other images of the same shape: folder:PATH, npz:FILE, a set.  [default: the run's own]",
-    ),
+_DATA = click.option(
+    "--data",
+    metavar="NAME",
+    shell_complete=complete_data,
+    help="Other images of the same shape: folder:PATH, npz:FILE, a set.  [default: the run's own]",
+)
+_READING_FLAGS = (
     click.option("--image-size", type=click.IntRange(4, 1024), help="Resize those images."),
     click.option("--colour", type=click.Choice(["auto", "grey", "rgb"]), help="Read those images as grey or RGB."),
     click.option("--crop", type=click.Choice(["none", "centre"]), help="Cut those images to their central square."),
@@ -66,7 +67,12 @@ _IMAGE_FLAGS = (
 
 def image_flags(command: F) -> F:
     """Add the flags that name other images, which reach the command as `reading`."""
-    for flag in reversed(_IMAGE_FLAGS):
+    return _DATA(reading_flags(command))
+
+
+def reading_flags(command: F) -> F:
+    """Add the flags that say how those images are read."""
+    for flag in reversed(_READING_FLAGS):
         command = flag(command)
     return command
 

@@ -12,8 +12,10 @@ import torch
 from zoo.data.images import ImageSet, Split
 from zoo.data.options import DataOptions
 from zoo.evaluation.subject import Subject, block_seed
+from zoo.features.find import classifier_of
 from zoo.interfaces import Batch, Model, Step
 from zoo.training.feed import Feed
+from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
 
 BLOCK = 500
@@ -34,6 +36,7 @@ def subject_of(
     test: Split | None = None,
     train: Split | None = None,
     samples: int = SAMPLES,
+    progress: Progress | None = None,
 ) -> Subject:
     """Return a model with its images, as metrics see them.
 
@@ -47,6 +50,7 @@ def subject_of(
         test: The images to score it on; the set's test images by default.
         train: The images that it was trained on; all the set has for training by default.
         samples: How many images a metric of samples draws.
+        progress: Who is told when a classifier of the data is trained.
     """
     scored = images.test if test is None else test
     seen = images.train if train is None else train
@@ -62,6 +66,7 @@ def subject_of(
         seed=seed,
         samples=samples,
         data=images.name,
+        classifier=lambda label: classifier_of(images, label, progress).to(device),
     )
 
 

@@ -106,6 +106,7 @@ def evaluate_run(
         test=_split(images, options, split, trained_with),
         train=_split(images, options, "train", trained_with),
         samples=samples,
+        progress=progress,
     )
     scores, per_image = score(subject, list(wanted.values()), progress)
     outcome = run.metadata["outcome"]

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, cast, final
 import torch
 from torch import Tensor
 
+from zoo.features.classifier import Classifier, Unjudged
 from zoo.interfaces import Batch, Model, SampleOptions, Step
 from zoo.training.randomness import isolated
 
@@ -20,6 +21,10 @@ Batches: TypeAlias = Callable[[], Iterator[Batch]]
 
 DRAWN = 500
 """Samples that are drawn at once: a part of what the number is, as it fixes which get which noise."""
+
+
+def _no_classifier(label: str) -> Classifier:
+    raise Unjudged(f"there is no classifier of the {label} of these images")
 
 
 def block_seed(seed: int, purpose: str, block: int = 0) -> int:
@@ -42,6 +47,7 @@ class Subject:
         seed: Seed of everything that metrics draw.
         samples: How many images a metric of samples draws.
         data: The name of the data set.
+        classifier: Makes the classifier of the data for the name of a label.
 
     Example:
         >>> import zoo
@@ -61,6 +67,7 @@ class Subject:
         seed: int = 0,
         samples: int = 10_000,
         data: str = "",
+        classifier: Callable[[str], Classifier] = _no_classifier,
     ) -> None:
         self.model = model
         self.step = step
@@ -69,6 +76,8 @@ class Subject:
         self.data = data
         self._test = test
         self._train = train
+        self._classifier = classifier
+        self._classifiers: dict[str, Classifier] = {}
         self._made: dict[Callable[[Subject], Any], Any] = {}
 
     def test(self, limit: int | None = None) -> Iterator[Batch]:
@@ -87,6 +96,18 @@ class Subject:
                 # Whole blocks, so that the first samples are the same however many are drawn.
                 x = self.model.sample(DRAWN, options)
             yield x[: count - start]
+
+    def classifier(self, label: str = "label") -> Classifier:
+        """Return the classifier of the data that tells a label, in whose features samples are compared with images.
+
+        It was trained on training images of the set, and knows nothing of the model.
+
+        Raises:
+            Unjudged: If the data has no such label, or too few images.
+        """
+        if label not in self._classifiers:
+            self._classifiers[label] = self._classifier(label)
+        return self._classifiers[label]
 
     def once(self, make: Callable[[Subject], T]) -> T:
         """Return `make(subject)`, which is called once for all metrics that share it."""
