@@ -35,7 +35,7 @@ def _bins(unit: Values, bins: int) -> Places:
     low, high = unit.min(), unit.max()
     if low == high:
         return np.zeros(len(unit), np.int64)
-    return np.minimum(((unit - low) / (high - low) * bins).astype(np.int64), bins - 1)
+    return np.asarray(np.minimum((unit - low) / (high - low) * bins, bins - 1).astype(np.int64))
 
 
 def _information(one: Places, other: Places) -> float:
