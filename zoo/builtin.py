@@ -202,6 +202,13 @@ def zoo_datasets() -> list[DatasetSpec]:
             location="glyphs-1.bin",
         ),
         DatasetSpec(
+            name="sprites",
+            summary="Squares, ellipses and hearts on the grid of dSprites, with their factors; needs no download.",
+            load="zoo.data.sprites:load",
+            size="50,000 + 5,000 of 1×64×64",
+            location="sprites-1.bin",
+        ),
+        DatasetSpec(
             name="folder",
             summary="Your own pictures.",
             load="zoo.data.folder:folder",

@@ -14,13 +14,7 @@ from __future__ import annotations
 
 __all__ = ["FACTORS", "SIDE", "TEST", "TRAIN", "Factor", "load", "render"]
 
-import contextlib
-import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.arguments import no_argument
-from zoo.data.cache import user_cache
+from zoo.data.factors import Factor, columns, numbers
 from zoo.data.images import ImageSet, Split
+from zoo.data.kept import kept
 from zoo.data.options import DataOptions
 from zoo.data.strokes import PATHS, STYLES, draw, segments
-from zoo.errors import ZooError, did_you_mean
 
 SIDE = 28
 """The height and width of an image in pixels."""
@@ -44,40 +38,6 @@ _VERSION = 1  # part of the cache's file name: raise it whenever a pixel changes
 _SEED = 41  # the first with which no training image is a test image
 _HALF_HEIGHT = 8.75  # pixels from the centre to the top of the pen's path at scale 1: about the most that fits
 _CHUNK = 64  # images drawn at once: few enough that the working arrays stay in the processor's cache
-_DIGEST = 32  # bytes of a SHA-256
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A factor of variation: `count` equally likely values, evenly spaced from `low` to `high`.
-
-    Arguments:
-        name: The name in `Split.y` and in `render`.
-        low, high: The ends of the range, both included; `render` takes whatever lies between.
-        count: The number of values that the data set holds.
-        default: The value that `render` takes for a factor that is not given.
-        discrete: Whether only whole numbers make sense, kept as `int64`; others are `float32`.
-        meaning: The unit and the direction.
-    """
-
-    name: str
-    low: float
-    high: float
-    count: int
-    default: float
-    discrete: bool
-    meaning: str
-
-    @property
-    def values(self) -> Tensor:
-        """The values `(count,)`, ascending."""
-        return self.at(torch.arange(self.count))
-
-    def at(self, index: Tensor) -> Tensor:
-        """Return the values at whole-number places in the grid."""
-        values = self.low + index.to(torch.float64) * ((self.high - self.low) / (self.count - 1))
-        return values.to(torch.int64 if self.discrete else torch.float32)
-
 
 FACTORS: tuple[Factor, ...] = (
     Factor("label", 0, 9, len(PATHS), 0, True, "the digit"),
@@ -104,7 +64,8 @@ def load(argument: str | None, options: DataOptions) -> ImageSet:
     """
     no_argument("glyphs", argument)
     y = _draw_factors(TRAIN + TEST)
-    whole = Split(_cached_images(y), y)
+    shape = (TRAIN + TEST, 1, SIDE, SIDE)
+    whole = Split(kept(f"glyphs-{_VERSION}.bin", shape, lambda: render(y)), y)
     return ImageSet(
         name="glyphs",
         train=whole[:TRAIN],
@@ -131,41 +92,17 @@ def render(factors: Mapping[str, Tensor | float]) -> Tensor:
         >>> row.shape
         torch.Size([3, 1, 28, 28])
     """
-    columns = _columns(factors)
-    images = np.empty((len(columns["label"]), SIDE, SIDE), np.uint8)
-    shape = (columns["label"] * STYLES + columns["style"]).astype(np.int64)
+    given = columns("glyphs", FACTORS, factors)
+    images = np.empty((len(given["label"]), SIDE, SIDE), np.uint8)
+    shape = (given["label"] * STYLES + given["style"]).astype(np.int64)
     for key in np.unique(shape).tolist():
         label, style = divmod(key, STYLES)
         members = np.flatnonzero(shape == key)
         for start in range(0, len(members), _CHUNK):
             chunk = members[start : start + _CHUNK]
-            part = {name: column[chunk] for name, column in columns.items()}
+            part = {name: column[chunk] for name, column in given.items()}
             images[chunk] = draw(_place(segments(label, style), part), part["thickness"], SIDE)
     return torch.from_numpy(images)[:, None]
-
-
-def _columns(factors: Mapping[str, Tensor | float]) -> dict[str, NDArray[np.float64]]:
-    names = [factor.name for factor in FACTORS]
-    for name in factors:
-        if name not in names:
-            raise ZooError(f"glyphs have no factor '{name}'{did_you_mean(name, names)}")
-    given = [_check(factor, factors.get(factor.name, factor.default)) for factor in FACTORS]
-    lengths = {len(values) for values in given if values.ndim}
-    if len(lengths) > 1:
-        raise ZooError(f"factors must have the same length, got {', '.join(map(str, sorted(lengths)))}")
-    shape = (max(lengths, default=1),) if 0 not in lengths else (0,)
-    return {name: np.broadcast_to(values, shape) for name, values in zip(names, given, strict=True)}
-
-
-def _check(factor: Factor, given: Tensor | float) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = torch.as_tensor(given, dtype=torch.float64, device="cpu").detach().numpy()
-    if values.ndim > 1:
-        raise ZooError(f"{factor.name} must be a number or have shape (N,), got {tuple(values.shape)}")
-    if not ((values >= factor.low) & (values <= factor.high)).all():
-        raise ZooError(f"{factor.name} must lie between {factor.low:g} and {factor.high:g}")
-    if factor.discrete and (values != np.floor(values)).any():
-        raise ZooError(f"{factor.name} must be a whole number")
-    return values
 
 
 def _place(strokes: NDArray[np.float64], factors: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -195,60 +132,5 @@ def _draw_factors(count: int) -> dict[str, Tensor]:
 
 
 def _draw(factor: Factor, counter: NDArray[np.uint64]) -> Tensor:
-    index = ((_hash(counter) >> np.uint64(32)) * np.uint64(factor.count)) >> np.uint64(32)
+    index = ((numbers(_SEED, counter) >> np.uint64(32)) * np.uint64(factor.count)) >> np.uint64(32)
     return factor.at(torch.from_numpy(index.astype(np.int64)))
-
-
-def _hash(counter: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return numbers of the SplitMix64 sequence by their place in it.
-
-    References:
-        Fast splittable pseudorandom number generators (Steele, Lea, Flood, 2014).
-    """
-    z = (counter + np.uint64(_SEED << 32) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-def _cached_images(y: Mapping[str, Tensor]) -> Tensor:
-    try:
-        path = user_cache() / f"glyphs-{_VERSION}.bin"
-    except RuntimeError:  # a user without a home
-        return render(y)
-    images = _read(path, len(y["label"]))
-    if images is None:
-        images = render(y)
-        _write(path, images)
-    return images
-
-
-def _read(path: Path, count: int) -> Tensor | None:
-    """Return the images in a file, or None if it is missing, unreadable or damaged."""
-    content = bytearray(_DIGEST + count * SIDE * SIDE)
-    try:
-        with path.open("rb") as file:
-            complete = file.readinto(content) == len(content) and not file.read(1)
-    except OSError:
-        return None
-    if not complete or hashlib.sha256(memoryview(content)[_DIGEST:]).digest() != content[:_DIGEST]:
-        return None
-    return torch.frombuffer(content, dtype=torch.uint8, offset=_DIGEST).view(count, 1, SIDE, SIDE)
-
-
-def _write(path: Path, images: Tensor) -> None:
-    """Keep images in a file behind their digest, all or nothing; a folder that cannot be written is no error."""
-    content = images.numpy().data.cast("B")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    except OSError:
-        return
-    try:
-        with contextlib.suppress(OSError), open(handle, "wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-            file.close()  # before the move, as Windows asks
-            os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
