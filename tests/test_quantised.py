@@ -16,7 +16,6 @@ from conftest import ZooProcess, scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from zoo.evaluation.metrics import score
 
 import zoo
 import zoo.data.glyphs

@@ -122,8 +122,7 @@ def _show(found: Comparison, as_json: bool, asked: list[str]) -> None:
         return
     show_results(found.document, asked)
     click.echo(f"figure   {found.figure or 'none'}")
-    if found.report is not None:
-        click.echo(f"report   {found.report}")
+    click.echo(f"report   {found.report}")
     click.echo(f"results  {found.path / 'results.json'}")
 
 

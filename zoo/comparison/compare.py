@@ -7,7 +7,6 @@ __all__ = ["Comparison", "compare_models"]
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from zoo.comparison.baseline import same_models
 from zoo.comparison.document import as_json, make_document, read_document
 from zoo.comparison.entries import Entry, parse_entries, slug
 from zoo.comparison.folder import RESULTS, open_folder
+from zoo.comparison.report import write_report
 from zoo.comparison.reuse import train_or_reuse
 from zoo.comparison.rows import Row
 from zoo.comparison.scores import ScoredRun, columns, score_run, wanted_metrics
@@ -39,15 +39,15 @@ class Comparison:
         path: The folder of the comparison.
         rows: What became of each model.
         document: What `results.json` holds.
-        figure: The side-by-side picture, if at least one model has something to show.
         report: The page that shows all of it.
+        figure: The side-by-side picture, if at least one model has something to show.
     """
 
     path: Path
     rows: tuple[Row, ...]
     document: dict[str, Any]
+    report: Path
     figure: Path | None = None
-    report: Path | None = None
 
     @property
     def failed(self) -> bool:
@@ -198,10 +198,10 @@ def _write(work: _Work, rows: Sequence[Row], agreed: Agreed, command: str) -> Co
     document = make_document(rows, agreed, columns(work.wanted), work.samples, command, work.path)
     figure = _draw(work, rows, agreed.data)
     document["figure"] = figure.relative_to(work.path).as_posix() if figure is not None else None
-    report = _report(work.path, document, work.registry)
+    report = write_report(work.path, document, work.registry)
     # Last, because a comparison with results is a finished one.
     write_text(work.path / RESULTS, as_json(document))
-    return Comparison(work.path, tuple(rows), document, figure, report)
+    return Comparison(work.path, tuple(rows), document, report, figure)
 
 
 def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
@@ -216,12 +216,3 @@ def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
     note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
     draw_comparison(figure, work.registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
     return figure
-
-
-def _report(path: Path, document: dict[str, Any], registry: Registry) -> Path | None:
-    try:
-        module = import_module("zoo.comparison.report")
-    except ModuleNotFoundError:
-        return None
-    page: Path = module.write_report(path, document, registry)
-    return page

@@ -19,7 +19,7 @@ from zoo.runs.folder import Run
 from zoo.specs import GROUPS, MetricSpec
 from zoo.training.progress import Progress
 
-MORE: tuple[str, ...] = ()
+MORE = ("frechet",)
 """Metrics that a comparison computes by default beside the usual ones, where there are such.
 
 All together are meant to take no more than a minute for a run of MNIST on two cores.
