@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "SAMPLES", "SPLIT", "MetricCommand", "metric_names", "metric_options"]
+__all__ = ["METRICS", "SAMPLES", "SPLIT", "MetricCommand", "metric_flags", "metric_names", "metric_options"]
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,11 +45,16 @@ class MetricCommand(TrainerCommand):
 
     def flags(self, ctx: click.Context) -> list[OptionFlag]:
         """Return the flags that set the options of metrics; the pages of the docs are written without a session."""
-        found = ctx.find_object(Session)
-        if "zoo.metrics" not in ctx.meta:
-            ctx.meta["zoo.metrics"] = list(_flags(found.registry)) if found is not None else []
-        flags: list[OptionFlag] = ctx.meta["zoo.metrics"]
-        return flags
+        return metric_flags(ctx)
+
+
+def metric_flags(ctx: click.Context) -> list[OptionFlag]:
+    """Return the flags that set the options of metrics, made once for a call of the command."""
+    found = ctx.find_object(Session)
+    if "zoo.metrics" not in ctx.meta:
+        ctx.meta["zoo.metrics"] = list(_flags(found.registry)) if found is not None else []
+    flags: list[OptionFlag] = ctx.meta["zoo.metrics"]
+    return flags
 
 
 def _flags(registry: Registry) -> Iterator[OptionFlag]:
