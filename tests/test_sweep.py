@@ -211,10 +211,21 @@ def test_a_grid_is_trained_once_scored_and_drawn(zoo_here: Here, monkeypatch: py
     assert f"going on with {folder}" in again.err
     assert "\nbest     elbo " in again.out
     assert "NOTE: 2 seeds a point cannot tell neighbours apart" in again.err
-    other = (*words[:-1], "--metrics", "mse,active-units")
-    assert "mse\tactive_units\trate\tdistortion" in zoo_here(*other).out
+    other = (*words[:-1], "--metrics", "mse,iwae-bound", "--iwae-bound.k")
+    assert "mse\tiwae_bound\trate\tdistortion" in zoo_here(*other, "3").out
+    bounds = [iwae_bounds(folder)]
+    zoo_here(*other, "30")
+    bounds.append(iwae_bounds(folder))
+    assert all(loose < tight for loose, tight in zip(*bounds, strict=True)), "computed again with other options"
+    unasked = zoo_here(*words[:-1], "--iwae-bound.k", "3", code=2)
+    assert "--iwae-bound.k sets an option of a metric that is not computed" in unasked.err
     assert not Path("sweep/vae.tiny-npz-small.npz-2").exists()
-    assert "holds a sweep of other settings" in zoo_here(*other, "--epochs", "2", "--out", folder, code=2).err
+    assert "holds a sweep of other settings" in zoo_here(*other, "3", "--epochs", "2", "--out", folder, code=2).err
+
+
+def iwae_bounds(folder: Path) -> list[float]:
+    points = json.loads((folder / "results.json").read_text())["points"]
+    return [point["scores"]["iwae_bound"]["mean"] for point in points]
 
 
 def never(*_: Any, **__: Any) -> None:

@@ -195,8 +195,16 @@ def test_what_was_begun_in_a_folder_goes_on(
     write("good", f"mse = {{ value = {measured['mse']!r}, tolerance = '1%' }}")
     zoo_here("verify", "small", "--out", "again")
 
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
     def never(*_: Any) -> None:
         raise AssertionError("nothing is left to train")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zoo.verification, "run_training", stopped)
+        done = zoo_here("verify", "small", code=130)
+    assert "interrupted and saved in verify/1; go on with 'zoo verify --out verify/1'" in done.err
 
     monkeypatch.setattr(zoo.verification, "run_training", never)
     zoo_here("verify", "small", "--out", "again")

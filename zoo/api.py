@@ -216,7 +216,7 @@ def sweep(
     model: str,
     *,
     seeds: int = 1,
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     trials: int | None = None,
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
@@ -228,7 +228,8 @@ def sweep(
     Arguments:
         model: A model of the registry, or `model.recipe`.
         seeds: Runs of each point, with successive seeds.
-        metrics: What runs are scored by, the one that matters most first; by default what all of them have.
+        metrics: What runs are scored by, the one that matters most first, by name, or their options by name; by
+            default what all of them have.
         trials: Search this many points by Optuna instead of the grid, for the best value of the first metric.
         out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": "log:0.01..1:8"}`.
@@ -249,7 +250,8 @@ def sweep(
     plan = make_plan(registry, model, {**(config or {}), **options})
     folder = Path(out) if out is not None else None
     told = progress or Silent()
-    return run_sweep(registry, plan, seeds=seeds, metrics=metrics, trials=trials, out=folder, progress=told)
+    wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
+    return run_sweep(registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told)
 
 
 def build(

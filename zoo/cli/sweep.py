@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["sweep"]
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import click
 
 from zoo.cli.completion import complete_data, complete_model, complete_run
 from zoo.cli.flags import OptionFlag, Value, flag_values
-from zoo.cli.metric_command import metric_names
+from zoo.cli.metric_command import metric_flags, metric_names
 from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
@@ -45,12 +46,12 @@ class SweepCommand(ModelCommand):
     """A command that takes ranges where the model's own flags take values."""
 
     def flags(self, ctx: click.Context) -> list[OptionFlag]:
-        """Return the flags of the model, with room for ranges."""
+        """Return the flags of the model, with room for ranges, and those of the metrics."""
         found = super().flags(ctx)
         for flag in found:
             if isinstance(flag.type, Value):
                 flag.type = ValueOrRange(flag.type)
-        return found
+        return [*found, *metric_flags(ctx)]
 
 
 @click.command(cls=SweepCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,11 +112,15 @@ def sweep(
     from zoo.cli.progress import watch
     from zoo.sweeping.plan import make_plan
 
-    values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
+    typed = flag_values(ctx)
+    # The options of metrics are the ones whose flags are no model's.
+    of_metrics = {flag.key: typed.pop(flag.key) for flag in metric_flags(ctx) if flag.key in typed}
+    values = {**typed, **({"data": data} if data is not None else {})}
     if start is not None and "init_from" in values:
         raise ZooError("--from and --init-from are the same; leave one of them out")
     values |= {"init_from": str(start)} if start is not None else {}
     registry = session(ctx).registry
+    wanted = _with_options(metric_names(registry, metrics), of_metrics)
     plan = make_plan(registry, model, values)
     # Only now, because it imports torch: mistakes above are told at once.
     from zoo.sweeping.run import run_sweep
@@ -124,7 +129,7 @@ def sweep(
         registry,
         plan,
         seeds=seeds,
-        metrics=metric_names(registry, metrics),
+        metrics=wanted,
         trials=trials,
         out=out,
         progress=watch(),
@@ -132,6 +137,22 @@ def sweep(
     )
     _show(found, as_json)
     return 1 if any(point.error for point in found.points) else 0
+
+
+def _with_options(wanted: list[str], values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the options that were typed for each metric that was named.
+
+    Raises:
+        ZooError: If an option is of a metric that was not named.
+    """
+    options: dict[str, dict[str, Any]] = {name: {} for name in wanted}
+    for key, value in values.items():
+        metric, _, option = key.rpartition(".")
+        if metric not in options:
+            flag = f"--{metric}.{option.replace('_', '-')}"
+            raise ZooError(f"{flag} sets an option of a metric that is not computed; add --metrics {metric}")
+        options[metric][option] = value
+    return options
 
 
 def _show(found: Sweep, as_json: bool) -> None:

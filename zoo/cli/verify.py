@@ -15,7 +15,7 @@ from zoo.cli.flags import flag_values
 from zoo.cli.session import Session, session
 from zoo.cli.terminal import DASH, JSON, counted, number, print_json, print_table, say
 from zoo.cli.train import name_and_layers, train
-from zoo.errors import ZooError
+from zoo.errors import Interrupted, ZooError
 from zoo.settings import Settings, resolve
 from zoo.training.options import TrainOptions, parse_duration
 
@@ -64,7 +64,10 @@ def verify(
         return 0
     limit = _limit(quick, max_cost)
     folder = out if out is not None else _new_folder()
-    outcomes = [_run_one(session(ctx), name, verified, folder, limit) for name, verified in claims]
+    try:
+        outcomes = [_run_one(session(ctx), name, verified, folder, limit) for name, verified in claims]
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted and saved in {folder}; go on with 'zoo verify --out {folder}'") from None
     if as_json:
         print_json([_document(*claim, outcome) for claim, outcome in zip(claims, outcomes, strict=True)])
     else:

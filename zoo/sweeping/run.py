@@ -6,14 +6,15 @@ __all__ = ["run_sweep"]
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from zoo.comparison.reuse import train_or_reuse
 from zoo.errors import Diverged, Interrupted, ZooError, one_line
-from zoo.evaluation.measure import ask, usual
+from zoo.evaluation.blocks import SAMPLES
+from zoo.evaluation.measure import Asked, ask, usual
 from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import open_or_fall_back
 from zoo.registry import Registry
@@ -34,7 +35,7 @@ def run_sweep(
     plan: Plan,
     *,
     seeds: int,
-    metrics: Sequence[str],
+    metrics: Mapping[str, Mapping[str, Any]],
     trials: int | None,
     out: Path | None,
     progress: Progress,
@@ -46,7 +47,8 @@ def run_sweep(
         registry: Where models, data sets and metrics are found.
         plan: What is swept.
         seeds: Runs of each point, with successive seeds.
-        metrics: What runs are scored by, the one that matters most first; by default what all of them have.
+        metrics: What runs are scored by with their options, the one that matters most first; by default what all of
+            them have.
         trials: Search this many points by Optuna instead of the grid.
         out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
         progress: Who is told.
@@ -58,19 +60,21 @@ def run_sweep(
     """
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
-    asked = tuple(one.spec for one in ask(registry, {name: {} for name in metrics}))
+    asked = tuple(ask(registry, metrics))
     first = plan.settings.training.seed
     if trials is not None:
         from zoo.sweeping.search import check_search
 
-        check_search(plan, asked, trials)
+        check_search([one.spec for one in asked], trials)
     else:
         # Here, before anything is written: a value that is out of range is a mistake that can be told at once.
         for options in plan.grid():
             plan.settings_of(registry, options, first)
     settings, _ = open_or_fall_back(registry, plan.settings, progress)
-    search = {"metric": asked[0].name, "seeds": seeds} if trials is not None else None
-    plan = replace(plan, settings=replace(settings, data_asked=True), search=search)
+    plan = replace(plan, settings=replace(settings, data_asked=True))
+    if trials is not None:
+        search = {"metric": asked[0].name, "options": asked[0].options.to_dict(), "seeds": seeds}
+        plan = replace(plan, search=search)
     path, begun = sweep_folder(plan, out)
     if begun:
         progress.say(f"going on with {path}")
@@ -79,7 +83,7 @@ def run_sweep(
         if trials is not None:
             from zoo.sweeping.search import run_search
 
-            run_search(plan, asked[0], trials, path, worker.point, first)
+            run_search(plan, asked[0].spec, trials, path, worker.point, first)
         else:
             grid = list(plan.grid())
             for number, options in enumerate(grid, 1):
@@ -102,7 +106,7 @@ class _Worker:
     registry: Registry
     plan: Plan
     seeds: range
-    metrics: tuple[MetricSpec, ...]
+    asked: tuple[Asked, ...]
     path: Path
     progress: Progress
     command: str
@@ -140,18 +144,17 @@ class _Worker:
 
     def _score(self, run: Run, seed: int) -> Mapping[str, Any]:
         """Return the scores of a run, with those that it does not have yet."""
-        wanted = [one for one in self.metrics if key_of(one) not in run.scores]
+        wanted = {one.name: one.options.to_dict() for one in self.asked if not _has(run, one)}
         if wanted:
             device = self.plan.settings.training.device
-            names: dict[str, dict[str, Any]] = {one.name: {} for one in wanted}
-            evaluate_run(self.registry, run, seed=seed, device=device, metrics=names, progress=self.progress)
-        for one in self.metrics:
-            if isinstance(run.scores.get(key_of(one)), list):
+            evaluate_run(self.registry, run, seed=seed, device=device, metrics=wanted, progress=self.progress)
+        for one in self.asked:
+            if isinstance(run.scores.get(key_of(one.spec)), list):
                 raise ZooError(f"{one.name} is not one number, which a sweep needs; name another metric")
         return run.scores
 
     def _sweep(self) -> Sweep:
-        metrics = self.metrics or tuple(self._defaults())
+        metrics = tuple(one.spec for one in self.asked) or tuple(self._defaults())
         points = tuple(self.points)
         return Sweep(self.path, self.plan, len(self.seeds), metrics, points, self.trials, None, self.command)
 
@@ -175,6 +178,15 @@ class _Worker:
         found = replace(found, figure=self.path / CURVE if drawn else None)
         self._write(found)
         return found
+
+
+def _has(run: Run, asked: Asked) -> bool:
+    """Whether a run has a score that was computed as it is asked for now."""
+    key = key_of(asked.spec)
+    if asked.spec.usual:
+        return key in run.scores
+    how = run.scores.get("computed_with", {}).get(key)
+    return bool(how == {"samples": SAMPLES, **asked.options.to_dict()})
 
 
 def _finite(value: Any) -> Any:

@@ -21,7 +21,7 @@ NAME = "sweep"
 Try: TypeAlias = Callable[[Mapping[str, Any], str, str], Point]
 
 
-def check_search(plan: Plan, metrics: Sequence[MetricSpec], trials: int) -> None:
+def check_search(metrics: Sequence[MetricSpec], trials: int) -> None:
     """Check that there is something to search by, before any work is done.
 
     Raises:
