@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import entropy
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, mutual_info_score
+from sklearn.metrics import mutual_info_score
 
 from zoo.data import glyphs, sprites
+from zoo_representation import fixed
 from zoo_representation.dci import completeness, disentanglement, predict
 from zoo_representation.fixed import SIZE, _pairs, _sharing, beta_vae_score, factor_vae_score
 from zoo_representation.information import mig, modularity, mutual_information
@@ -26,7 +27,7 @@ Embed = Callable[[Places], Array]
 ByChance = tuple[str, list[int], dict[str, float]]
 
 
-def drawn(*sizes: int, count: int = 6000, seed: int = 0) -> Places:
+def drawn(*sizes: int, count: int = 4000, seed: int = 0) -> Places:
     rng = np.random.default_rng(seed)
     return np.stack([rng.integers(0, size, count) for size in sizes], 1)
 
@@ -49,7 +50,7 @@ def turned(places: Places, seed: int = 1) -> Array:
 
 def all_scores(codes: Array, places: Places, bins: int) -> dict[str, float]:
     # Few images, as it is the forests that take time.
-    found = predict(codes[:2500], places[:2500], codes[-1000:], places[-1000:])
+    found = predict(codes[:1500], places[:1500], codes[-1000:], places[-1000:])
     return {
         "mig": mig(codes, places, bins),
         "modularity": modularity(codes, places, bins),
@@ -62,9 +63,18 @@ def all_scores(codes: Array, places: Places, bins: int) -> dict[str, float]:
     }
 
 
+@pytest.fixture(scope="class")
+def few_draws() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fixed, "LEARNT", 3000)
+        patch.setattr(fixed, "HELD", 1500)
+        yield
+
+
+@pytest.mark.usefixtures("few_draws")
 class TestPerfect:
-    @settings(max_examples=4, deadline=None)
-    @given(values=st.integers(2, 9), factors=st.integers(2, 5), seed=st.integers(0, 99))
+    @settings(max_examples=3, deadline=None)
+    @given(values=st.integers(2, 9), factors=st.integers(2, 4), seed=st.integers(0, 99))
     def test_a_perfect_code_is_near_one(self, values: int, factors: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
         places = drawn(*[values] * factors, seed=seed)
@@ -99,6 +109,7 @@ class TestPerfect:
         assert sap(standard(places), places.astype(float), [True] * 3) == pytest.approx(1 - 1 / 4, abs=0.001)
 
 
+@pytest.mark.usefixtures("few_draws")
 class TestRotated:
     def test_latents_that_share_two_factors_tell_of_both_alike(self) -> None:
         # By 45 degrees: swapping the factors swaps the sign of one latent, so no score can tell them apart.
@@ -194,8 +205,8 @@ class TestOtherCode:
 
     @staticmethod
     def _best_threshold(unit: Array, factor: Places) -> float:
-        below = [balanced_accuracy_score(factor, unit > edge) for edge in unit]
-        return max(max(below), 1 - min(below))
+        above = [((unit > edge)[factor == 1].mean() + (unit <= edge)[factor == 0].mean()) / 2 for edge in unit]
+        return float(max(max(above), 1 - min(above)))
 
     @settings(max_examples=30, deadline=None)
     @given(st.integers(1, 6), st.integers(2, 6), st.integers(0, 99))
@@ -211,12 +222,12 @@ class TestOtherCode:
     def test_dci_of_boosted_trees(self, mixed: tuple[Array, Places]) -> None:
         from sklearn.ensemble import GradientBoostingClassifier
 
-        codes, places = mixed[0][:600], mixed[1][:600, :2]
-        found = predict(codes[:400], places[:400], codes[400:], places[400:], "boosted")
+        codes, places = mixed[0][:300], mixed[1][:300, :2]
+        found = predict(codes[:200], places[:200], codes[200:], places[200:], "boosted")
         for k in range(2):
-            theirs = GradientBoostingClassifier(random_state=0).fit(codes[:400], places[:400, k])
+            theirs = GradientBoostingClassifier(random_state=0).fit(codes[:200], places[:200, k])
             assert np.allclose(found.importance[:, k], theirs.feature_importances_)
-            assert found.accuracy[k] == np.mean(theirs.predict(codes[400:]) == places[400:, k])
+            assert found.accuracy[k] == np.mean(theirs.predict(codes[200:]) == places[200:, k])
 
     def test_forests_and_boosted_trees_see_the_same_structure(self, mixed: tuple[Array, Places]) -> None:
         codes, places = mixed[0][:1200], mixed[1][:1200, :2]

@@ -81,12 +81,12 @@ def found(subject: Subject, names: list[str], **options: Mapping[str, object]) -
 class TestFactors:
     def test_a_perfect_code(self) -> None:
         model = Stub()
-        scores = found(subject_of(2000, 2000, model), [*SCORES, *FIXED])
+        scores = found(subject_of(1000, 1000, model), [*SCORES, *FIXED])
         values = {name: one.value for name, one in scores.items()}
         sap = values.pop("sap")
         assert sap == pytest.approx((1 - 1 / 3 + 1 + 1) / 3, abs=0.02), "by chance a class is right in one of three"
         assert min(values.values()) > 0.98, values
-        assert model.embedded == 4000, "each image once, whatever many metrics want"
+        assert model.embedded == 2000, "each image once, whatever many metrics want"
         assert scores["mig"].details.keys() == {"images", "kind", "factor1", "factor2"}
         assert scores["dci-informativeness"].details["factor2"] == 1
 
@@ -96,7 +96,7 @@ class TestFactors:
         assert few.details["images"] == 200
         assert few.value < 0.7
         assert found(subject, ["mig"])["mig"].details["images"] == 600
-        trees = found(subject, ["dci-informativeness"], dci_informativeness={"trees": "boosted"})
+        trees = found(subject_of(150, 150), ["dci-informativeness"], dci_informativeness={"trees": "boosted"})
         assert trees["dci-informativeness"].value == 1
 
     def test_batches_and_seeds_change_nothing_that_they_should_not(self) -> None:

@@ -126,6 +126,13 @@ def test_whole_pixels_shift_exactly(shape: int, scale: float, orientation: float
     assert torch.equal(here.roll((y, x), (2, 3)), there)
 
 
+def test_angles_are_exact_within_a_turn() -> None:
+    degrees = np.linspace(0, 360, 1001)
+    sin, cos = sprites._sin_cos(degrees)
+    assert np.abs(sin - np.sin(np.radians(degrees))).max() < 1e-13
+    assert np.abs(cos - np.cos(np.radians(degrees))).max() < 1e-13
+
+
 @pytest.mark.parametrize("shape", range(3))
 def test_the_place_is_the_centre_of_mass(shape: int) -> None:
     x = render({"shape": shape, "orientation": BY_NAME["orientation"].values, "x": -7.5, "y": 3.5})
