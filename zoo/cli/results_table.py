@@ -15,7 +15,7 @@ from zoo.cli.terminal import DASH, number, print_table, say
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 _LEFT_OUT = ("sse", "images_per_second")
-"""Scores that the table leaves to the document: another one beside them says nearly the same."""
+"""Scores that are left to the document: another one beside them says nearly the same."""
 _VERDICTS = 24
 """Lines of verdicts that are shown; the document has all."""
 
@@ -90,7 +90,7 @@ def _best(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _show_verdicts(document: Mapping[str, Any]) -> None:
-    verdicts = [pair["verdict"] for pair in document["pairs"]]
+    verdicts = [pair["verdict"] for pair in document["pairs"] if pair["metric"] not in _LEFT_OUT]
     for verdict in verdicts[:_VERDICTS]:
         click.echo(verdict)
     if len(verdicts) > _VERDICTS:

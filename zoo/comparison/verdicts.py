@@ -113,8 +113,8 @@ def _why_not(key: str, one: Scored, other: Scored) -> str:
     if one.per_image.get(key) and other.per_image.get(key):
         return "the test images are too few, or not the same"
     if one.values[key].keys() != other.values[key].keys():
-        return "it has no values of single images, and the seeds are not the same"
-    return f"it has no values of single images, and --seeds {FEWEST_SEEDS} or more are not there"
+        return "without values of single images that takes the same seeds"
+    return f"without values of single images that takes {FEWEST_SEEDS} seeds or more"
 
 
 def _short(value: float) -> str:
