@@ -197,8 +197,8 @@ def compare(
         ... )
         >>> [row.name for row in both.rows]
         ['ae.tiny', 'vae.tiny']
-        >>> [pair["metric"] for pair in both.document["pairs"]]
-        ['mse', 'sse']
+        >>> both.document["seeds"], both.document["data"]["test"]
+        ([0], 4000)
     """
     return compare_models(
         load_registry(),

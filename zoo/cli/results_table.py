@@ -6,7 +6,7 @@ __all__ = ["show_results"]
 
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import click
@@ -15,7 +15,9 @@ from zoo.cli.terminal import DASH, number, print_table, say
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 _LEFT_OUT = ("sse", "images_per_second")
-"""Scores that the table leaves to the document: another one beside them says nearly the same."""
+"""Scores that are left to the document: another one beside them says nearly the same."""
+_PADDING = 3
+"""What a terminal's table adds to the width of a column."""
 _VERDICTS = 24
 """Lines of verdicts that are shown; the document has all."""
 
@@ -41,29 +43,27 @@ def show_results(document: Mapping[str, Any], asked: Collection[str]) -> None:
         columns["likelihood"] = [model["likelihood"] or DASH for model in models]
     labels = [model["name"] for model in models]
     red = [i for i, model in enumerate(models) if model["error"]]
-    for part in _parts(columns, labels):
+    corner = f"on {document['data']['name']}"
+    # Where all have failed there is still a row for each.
+    for part in _parts(columns or {"scores": [""] * len(labels)}, max(map(len, (corner, *labels)))):
         rows = [[label, *cells] for label, *cells in zip(labels, *part.values(), strict=True)]
         for i in red:
             rows[i] = [labels[i], "failed", *[""] * (len(rows[i]) - 2)]
         right = [i + 1 for i, heading in enumerate(part) if heading != "likelihood"]
-        print_table((f"on {document['data']['name']}", *part), rows, right=right, red=red)
+        print_table((corner, *part), rows, right=right, red=red)
     if best:
         click.echo("* better than each of the others, as far as this test tells")
     _show_verdicts(document)
     _show_notes(document, asked)
 
 
-def _parts(columns: dict[str, list[str]], labels: Sequence[str]) -> Iterator[dict[str, list[str]]]:
-    """Yield the columns in tables that fit the terminal; all at once into a pipe."""
-    if not sys.stdout.isatty():
-        yield columns or {"": [""] * len(labels)}
-        return
-    room = shutil.get_terminal_size().columns - max(map(len, labels), default=0) - 2
+def _parts(columns: Mapping[str, list[str]], first: int) -> Iterator[dict[str, list[str]]]:
+    """Yield the columns in tables that fit the terminal, beside a first one of that width; all at once into a pipe."""
     part: dict[str, list[str]] = {}
-    left = room
-    for heading, cells in (columns or {"": [""] * len(labels)}).items():
-        width = max(map(len, (heading, *cells))) + 2
-        if part and width > left:
+    left = room = shutil.get_terminal_size().columns - first - _PADDING
+    for heading, cells in columns.items():
+        width = max(map(len, (heading, *cells))) + _PADDING
+        if part and width > left and sys.stdout.isatty():
             yield part
             part, left = {}, room
         part[heading], left = cells, left - width
@@ -90,7 +90,7 @@ def _best(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _show_verdicts(document: Mapping[str, Any]) -> None:
-    verdicts = [pair["verdict"] for pair in document["pairs"]]
+    verdicts = [pair["verdict"] for pair in document["pairs"] if pair["metric"] not in _LEFT_OUT]
     for verdict in verdicts[:_VERDICTS]:
         click.echo(verdict)
     if len(verdicts) > _VERDICTS:

@@ -48,7 +48,8 @@ def _training(rows: Sequence[Row]) -> Iterator[str]:
 def _budget(training: Mapping[str, Any]) -> str:
     if training.get("budget") is not None:
         return f"{training['budget']} at most"
-    return f"{training.get('epochs', '?')} epochs"
+    epochs = training.get("epochs", "?")
+    return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def _differing(words: Mapping[str, str | None]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.comparison.paired import FEWEST_SEEDS, LEVEL, Interval, over_images, over_seeds, spread
+from zoo.comparison.paired import FEWEST_IMAGES, FEWEST_SEEDS, LEVEL, Interval, over_images, over_seeds, spread
 from zoo.comparison.scores import Column
 
 
@@ -111,10 +111,10 @@ def _why_not(key: str, one: Scored, other: Scored) -> str:
     if not all(math.isfinite(value) for value in values):
         return "a score is not finite"
     if one.per_image.get(key) and other.per_image.get(key):
-        return "the test images are too few, or not the same"
+        return f"the test images are fewer than {FEWEST_IMAGES}, or not the same"
     if one.values[key].keys() != other.values[key].keys():
-        return "it has no values of single images, and the seeds are not the same"
-    return f"it has no values of single images, and --seeds {FEWEST_SEEDS} or more are not there"
+        return "without values of single images that takes the same seeds"
+    return f"without values of single images that takes {FEWEST_SEEDS} seeds or more"
 
 
 def _short(value: float) -> str:
