@@ -92,8 +92,9 @@ class TestDistance:
 class TestFeatures:
     """What the distance of real images does as they get worse."""
 
-    @pytest.fixture(scope="class")
-    def images(self) -> ImageSet:
+    @pytest.fixture
+    def images(self, zoo_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+        monkeypatch.setenv("XDG_CACHE_HOME", zoo_env["XDG_CACHE_HOME"])
         return glyphs(None, DataOptions(limit=4000))
 
     def test_rises_with_noise_blur_and_blackout(self, images: ImageSet) -> None:
