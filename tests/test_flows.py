@@ -543,7 +543,7 @@ def test_commands(zoo_process: ZooProcess) -> None:
     assert "elbo\t–" in told
     card = (zoo_process.cwd / "runs" / "a" / "README.md").read_text()
     assert "| log_likelihood | -" in card
-    assert "| elbo | – | -(distortion + rate) of the normalised model: a lower bound" in card
+    assert "| elbo | – | nats per image | ↑ | -(distortion + rate) of the normalised model: a lower bound" in card
     assert sorted(path.name for path in (zoo_process.cwd / "runs/a/figures").iterdir()) == ["loss.png", "samples.png"]
     compared = zoo_process("compare", "runs/a", "vae.tiny", "ae-mlp.tiny", *data, "--out", "both")
     heading, *rows = (line.split("\t") for line in compared.out.splitlines() if "\t" in line)

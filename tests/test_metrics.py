@@ -167,6 +167,7 @@ def zoo_metrics():
     yield MetricSpec(name="ink", summary="Ink in an image.", metric="ink:Ink", options="ink:InkOptions")
     yield MetricSpec(name="iwae-bound", summary="Another one.", metric="ink:Nowhere", options="ink:Nowhere")
     yield MetricSpec(name="odd", summary="Needs what there is not.", metric="ink:Ink", needs="Magic")
+    yield MetricSpec(name="lone", summary="Of no group.", metric="ink:Ink", group="taste")
 """
 
 
@@ -229,6 +230,7 @@ class TestCommand:
         assert "metric 'iwae-bound' is in generative-zoo" in done.err
         assert "this one is 'iwae-bound@ink.py'" in done.err
         assert "'odd' cannot be used: it needs 'Magic', which is none of Model, LatentModel" in done.err
+        assert "'lone' cannot be used: its group 'taste' is none of reconstruction, likelihood" in done.err
         found = json.loads(zoo_here("--plugin", "ink.py", "plugins", "--json").out)["plugins"]
         assert found[-1]["metrics"] == ["ink", "iwae-bound"]
         broken = zoo_here("--plugin", "ink.py", "evaluate", "runs/a", "--metrics", "iwae-bound@ink.py", code=2)

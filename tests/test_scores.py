@@ -102,7 +102,7 @@ class TestEvaluate:
         trained("evaluate", "runs/a", "--metrics", "total-correlation")
         scores, card = json.loads(Path("runs/a/scores.json").read_text()), Path("runs/a/README.md").read_text()
         shown = trained("show", "runs/a").out
-        for name in scores.keys() - {"reasons", "warnings"}:
+        for name in scores.keys() - {"reasons", "warnings", "computed_with"}:
             assert f"| {name} | " in card, name
             assert f"\n{name}\t" in shown or f"\n{name} " in shown, name
         assert "| iwae_bound.k | 7 |" in card

@@ -23,7 +23,7 @@ import pluggy
 from zoo import hookspecs
 from zoo.catalogue import Source, is_name
 from zoo.errors import ZooError, one_line
-from zoo.specs import ABILITIES, API, CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import ABILITIES, API, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec
 
 S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec)
 
@@ -256,6 +256,10 @@ def _problem(spec: PartSpec | CompositionSpec | DatasetSpec | MetricSpec) -> str
         return f"its kind '{spec.kind}' is not a lower-case word"
     if isinstance(spec, MetricSpec) and spec.needs not in ABILITIES:
         return f"it needs '{spec.needs}', which is none of {', '.join(ABILITIES)}"
+    if isinstance(spec, MetricSpec) and spec.group not in GROUPS:
+        return f"its group '{spec.group}' is none of {', '.join(GROUPS)}"
+    if isinstance(spec, MetricSpec) and spec.better not in ("higher", "lower", ""):
+        return f"better is 'higher', 'lower' or nothing, not '{spec.better}'"
     if not isinstance(spec, CompositionSpec):
         return None
     for role in spec.roles:
