@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -504,6 +505,25 @@ def test_again_nothing_is_trained_and_json_is_the_file(compared: Here) -> None:
     assert "* better than each" not in third.err
     assert trained_at("compare") == before, "the same comparison may be made again in its folder"
     assert "is there already and is not empty" in compared("compare", "vae.tiny", "--out", folder, code=2).err
+
+
+def test_in_python(compared: Here) -> None:
+    before = trained_at("compare")
+    metrics = {"total-correlation": {"images": 30}}
+    names = ["ae-mlp.tiny", "vae.tiny:beta=2,encoder.hidden=8"]
+    found = zoo.compare(names, data="npz:bars.npz", epochs=1, seeds=2, metrics=metrics, out="python")
+    assert trained_at("compare") == before
+    assert [row.name for row in found.rows] == names
+    assert [len(row.runs) for row in found.rows] == [2, 2]
+    assert found.figure is not None
+    assert not found.failed
+    assert found.document["command"] == (
+        "zoo compare ae-mlp.tiny vae.tiny:beta=2,encoder.hidden=8 --data=npz:bars.npz --epochs=1 --seeds=2 "
+        "--metrics=total-correlation --total-correlation.images=30 --samples=10000"
+    )
+    assert as_json(found.document) == Path("python/results.json").read_text()
+    again = compared(*shlex.split(found.document["command"])[1:], "--out", "python", "--json")
+    assert json.loads(again.out)["rows"] == json.loads(as_json(found.document))["rows"], "the command does the same"
 
 
 def test_one_more_seed_and_one_more_metric(compared: Here) -> None:

@@ -64,12 +64,16 @@ def train(
 
 def as_command(model: str, values: dict[str, Any]) -> str:
     """Return the command line that trains a model with settings."""
+    return shlex.join(["zoo", "train", model, *_flags(values)])
+
+
+def _flags(values: Mapping[str, Any]) -> list[str]:
     flags = []
     for name, value in values.items():
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         flag = f"--{name.replace('_', '-')}"
         flags += [f"{flag}={text}"] if not isinstance(value, bool) else [flag if value else f"--no-{flag[2:]}"]
-    return shlex.join(["zoo", "train", model, *flags])
+    return flags
 
 
 def load(path: str | Path) -> Run:
@@ -200,6 +204,10 @@ def compare(
         >>> both.document["seeds"], both.document["data"]["test"]
         ([0], 4000)
     """
+    wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
+    own = {f"{name}.{option}": value for name, chosen in wanted.items() for option, value in chosen.items()}
+    named = {"metrics": list(wanted)} if wanted else {}
+    flags = _flags({**options, "seeds": seeds, **named, **own, "samples": samples})
     return compare_models(
         load_registry(),
         names,
@@ -207,8 +215,9 @@ def compare(
         seeds=seeds,
         out=Path(out) if out is not None else None,
         progress=progress or Silent(),
-        metrics=metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics},
+        metrics=wanted,
         samples=samples,
+        command=shlex.join(["zoo", "compare", *names, *flags]),
     )
 
 

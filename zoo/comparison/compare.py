@@ -79,7 +79,7 @@ def compare_models(
     progress: Progress,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
     samples: int = SAMPLES,
-    command: str = "",
+    command: str,
     baseline: Path | None = None,
 ) -> Comparison:
     """Compare models and runs; what was trained with the same settings before is not trained again.
@@ -118,7 +118,7 @@ def compare_models(
     device = str(layer.values.get("device", "auto"))
     try:
         rows = _rows(work, entries, runs, agreed, seeds, device)
-        return _write(work, rows, agreed, command or shlex.join(["zoo", "compare", *names]))
+        return _write(work, rows, agreed, command)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; what was trained is in {path}, and the same command goes on there") from None
 
