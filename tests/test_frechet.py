@@ -92,8 +92,9 @@ class TestDistance:
 class TestFeatures:
     """What the distance of real images does as they get worse."""
 
-    @pytest.fixture(scope="class")
-    def images(self) -> ImageSet:
+    @pytest.fixture
+    def images(self, zoo_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> ImageSet:
+        monkeypatch.setenv("XDG_CACHE_HOME", zoo_env["XDG_CACHE_HOME"])
         return glyphs(None, DataOptions(limit=4000))
 
     def test_rises_with_noise_blur_and_blackout(self, images: ImageSet) -> None:
@@ -244,7 +245,7 @@ class TestOrder:
         if DATA is not None:
             monkeypatch.setenv("ZOO_DATA", DATA)
         for name in ("ae", "conv-vae"):
-            zoo.train(name, data="mnist", epochs=3, out=f"runs/{name}")
+            zoo.train(name, data="mnist", limit=20_000, epochs=3, out=f"runs/{name}")
         zoo.fit("runs/ae", "gmm")
         wanted: dict[str, Any] = {"metrics": {"frechet": {}}, "samples": 5000}
         ae, vae = zoo.evaluate("runs/ae", **wanted), zoo.evaluate("runs/conv-vae", **wanted)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo.features.files import SHIPPED
+
 pytestmark = [pytest.mark.slow, pytest.mark.anchor]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +85,7 @@ def test_holds_engine_plugins_and_registry(wheel: Path) -> None:
     names = members(wheel)
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == PACKAGES
     assert "zoo/registry.toml" in names
+    assert {f"zoo/features/{name}.safetensors" for name in SHIPPED} <= names
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 

@@ -55,7 +55,7 @@ class KernelDistance(Metric):
         except Unjudged as reason:
             return Measure(None, str(reason))
         found = self._of_blocks(seen, drawn)
-        details = {"blocks": len(found), "block": min(self.block, len(seen), len(drawn))}
+        details: dict[str, float] = {"blocks": len(found), "block": min(self.block, len(seen), len(drawn))}
         if len(found) > 1:
             details |= {"sd": float(found.std()), "standard_error": float(found.std()) / math.sqrt(len(found))}
         known = train_features(self.subject)

@@ -52,6 +52,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
 @features.command()
 @click.argument("data", metavar="DATA", shell_complete=complete_data)
 @click.option("--label", default="label", show_default=True, help="Name of the label that it learns to tell.")
+@click.option(
+    "--epochs", type=click.IntRange(1), default=8, show_default=True, help="Times that each image is looked at."
+)
 @click.option("--limit", type=click.IntRange(1), help="Use the first N training images only.")
 @reading_flags
 @click.option(
@@ -60,7 +63,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     help="File to write.  [default: in the cache, where metrics find it]",
 )
 @click.pass_context
-def train(ctx: click.Context, /, data: str, label: str, out: Path | None, **reading: Any) -> None:
+def train(ctx: click.Context, /, data: str, label: str, epochs: int, out: Path | None, **reading: Any) -> None:
     """Train a small classifier on the training images of a data set, and keep it for metrics of samples.
 
     \b
@@ -77,7 +80,7 @@ def train(ctx: click.Context, /, data: str, label: str, out: Path | None, **read
     from zoo.datasets import open_images
     from zoo.features.classifier import Unjudged
     from zoo.features.find import keep, shipped
-    from zoo.features.learning import learn
+    from zoo.features.learning import EPOCHS, learn
 
     options = {key: value for key, value in reading.items() if value not in (None, False)}
     images = open_images(registry, data, DataOptions.from_dict(options))
@@ -86,9 +89,10 @@ def train(ctx: click.Context, /, data: str, label: str, out: Path | None, **read
         raise ZooError(
             f"the classifier of {data} comes with the zoo (see 'zoo features'); add --out FILE to train it anew"
         )
-    words = " ".join([data, *([f"--label {label}"] if label != "label" else []), *_typed(options)])
+    typed = {"label": label if label != "label" else None, "epochs": epochs if epochs != EPOCHS else None, **options}
+    words = " ".join([data, *_typed(typed)])
     try:
-        found = learn(images, label, watch(), f"zoo features train {words}")
+        found = learn(images, label, watch(), epochs=epochs, command=f"zoo features train {words}")
     except Unjudged as reason:
         raise ZooError(f"{data}: {reason}") from None
     path = keep(found, out)
@@ -97,5 +101,5 @@ def train(ctx: click.Context, /, data: str, label: str, out: Path | None, **read
 
 
 def _typed(options: dict[str, Any]) -> list[str]:
-    flags = ((f"--{name.replace('_', '-')}", value) for name, value in options.items())
-    return [flag if value is True else f"{flag} {value}" for flag, value in flags]
+    given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value is not None}
+    return [flag if value is True else f"{flag} {value}" for flag, value in given.items()]

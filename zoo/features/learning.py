@@ -21,7 +21,10 @@ from zoo.features.net import Net
 from zoo.training.progress import Progress, Silent
 from zoo.training.randomness import isolated
 
-SEED, EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 0, 8, 100, 6e-3, 0.05, 0.1
+EPOCHS = 8
+"""Times that each image is looked at, unless it is told otherwise."""
+
+SEED, BATCH, LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 0, 100, 6e-3, 0.05, 0.1
 """How a classifier is trained: a part of what the numbers are, and so no options."""
 
 TURN, STRETCH, SHIFT = math.radians(10), 0.1, 2 / 28
@@ -36,7 +39,12 @@ SEEN = 2000
 
 @torch.enable_grad()
 def learn(
-    images: ImageSet, label: str = "label", progress: Progress | None = None, command: str | None = None
+    images: ImageSet,
+    label: str = "label",
+    progress: Progress | None = None,
+    *,
+    epochs: int = EPOCHS,
+    command: str | None = None,
 ) -> Classifier:
     """Return a classifier of the training images of a set, trained on the CPU.
 
@@ -47,6 +55,7 @@ def learn(
         images: The data set.
         label: The name of the label that it learns.
         progress: Who is told of each epoch.
+        epochs: How often each image is looked at; where there are few, it is more often.
         command: What trains it again; `zoo features train DATA` by default.
 
     Raises:
@@ -55,7 +64,7 @@ def learn(
     labels, targets = targets_of(images, label)
     with isolated(SEED):
         net = Net(images.shape, len(labels)).to(memory_format=torch.channels_last)
-        _train(net, images, targets, progress or Silent())
+        _train(net, images, targets, _Plan(len(targets), epochs), progress or Silent())
     facts = Facts(
         data=images.name,
         shape=images.shape,
@@ -92,6 +101,7 @@ class _Plan:
     """Which images are seen at which step; the rest of an epoch is left out, since one image has no spread."""
 
     count: int
+    least: int
 
     @property
     def batch(self) -> int:
@@ -103,15 +113,14 @@ class _Plan:
 
     @property
     def epochs(self) -> int:
-        return max(EPOCHS, math.ceil(SEEN / self.count))
+        return max(self.least, math.ceil(SEEN / self.count))
 
     def epoch(self) -> Iterator[Tensor]:
         """Yield the indices of each batch of an epoch, `(B,)`."""
         yield from torch.split(torch.randperm(self.count), self.batch)[: self.steps]
 
 
-def _train(net: Net, images: ImageSet, targets: Tensor, progress: Progress) -> None:
-    plan = _Plan(len(targets))
+def _train(net: Net, images: ImageSet, targets: Tensor, plan: _Plan, progress: Progress) -> None:
     optimiser = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = plan.epochs * plan.steps
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
