@@ -93,7 +93,7 @@ def compare(
     layer = Layer("command line", {**values, **({"data": data} if data is not None else {})})
     from zoo.cli.progress import watch
     from zoo.comparison.compare import compare_models
-    from zoo.comparison.scores import score_key
+    from zoo.runs.scores import score_key
 
     found = compare_models(
         registry,

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from zoo.cli.terminal import DASH, number, print_table, say
+from zoo.runs.scores import ARROWS
 
-ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 _LEFT_OUT = ("sse", "images_per_second")
 """Scores that are left to the document: another one beside them says nearly the same."""
 _PADDING = 3
@@ -36,7 +36,9 @@ def show_results(document: Mapping[str, Any], asked: Collection[str]) -> None:
     ]
     best = set(_best(document))
     columns = {
-        f"{key}{ARROWS[document['metrics'][key]['better']]}": [_cell(summary, model, key, best) for model in models]
+        f"{key} {ARROWS[document['metrics'][key]['better']]}".rstrip(): [
+            _cell(summary, model, key, best) for model in models
+        ]
         for key in keys
     }
     if any(model["likelihood"] for model in models):

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeGuard
 
 from zoo.comparison.wording import DASH, mean_and_spread, number
+from zoo.runs.scores import ARROWS
 from zoo.specs import GROUPS
 
 Document = Mapping[str, Any]
 
 MOST_COLUMNS = 8
 """Up to here metrics share one table; beyond, each table takes whole groups."""
-
-ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 class Column(NamedTuple):
@@ -34,7 +33,7 @@ class Column(NamedTuple):
     @property
     def arrow(self) -> str:
         """The direction that is better, or nothing."""
-        return ARROWS.get(self.better, "")
+        return ARROWS[self.better]
 
 
 class Cell(NamedTuple):
@@ -144,7 +143,7 @@ def _best(document: Document, means: Mapping[tuple[str, str], Mapping[str, Any]]
     names = [model["name"] for model in document["models"] if not model.get("error")]
     told = {(p["metric"], frozenset((p["one"], p["other"]))) for p in document["pairs"] if _told(p)}
     for metric, facts in document["metrics"].items():
-        if facts.get("better") not in ARROWS:
+        if facts.get("better") not in ("higher", "lower"):
             continue
         found = {name: means.get((name, metric), {}).get("mean") for name in names}
         values = {name: float(value) for name, value in found.items() if _is_number(value)}

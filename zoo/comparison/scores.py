@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["COSTS", "MORE", "Column", "ScoredRun", "columns", "score_key", "score_run", "wanted_metrics"]
+__all__ = ["COSTS", "MORE", "Column", "ScoredRun", "columns", "score_run", "wanted_metrics"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from zoo.evaluation.measure import Asked, ask, usual
 from zoo.evaluation.runs import evaluate_run, how
 from zoo.registry import Registry
 from zoo.runs.folder import Run
+from zoo.runs.scores import score_key
 from zoo.specs import GROUPS, MetricSpec
 from zoo.training.progress import Progress
 
@@ -70,11 +71,6 @@ class ScoredRun:
         """The seed that it was trained and scored with."""
         found: int = self.run.metadata["training"]["seed"]
         return found
-
-
-def score_key(name: str) -> str:
-    """Return the name that a metric's score has in files."""
-    return name.replace("-", "_")
 
 
 def wanted_metrics(registry: Registry, asked: Mapping[str, Mapping[str, Any]]) -> list[Asked]:

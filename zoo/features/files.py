@@ -23,7 +23,7 @@ from zoo.runs.weights import read_tensors, write_tensors
 FORMAT = 1
 
 SHIPPED: Mapping[str, str] = {
-    "mnist": "580f3723c58d74dc7630dbc898825ee4a36d293032319aa6a661190858388617",
+    "mnist": "478e784dc45113d02c0064799eb627d9746b7544e2df49b37a336f1e74d9eef7",
     "fashion-mnist": "e8b8e066a1acecc6b9d43d79301d99bb239cf38fbad7b255fbc9d4b2a68fd91e",
     "glyphs": "52d3a56c8cf5db0c8052ecac4b33a19456deab701dadef35fdc4c3eaf208d820",
 }
