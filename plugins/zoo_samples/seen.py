@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo import Subject, Unjudged, ZooError
 
 IMAGES = 10_000
-"""Test images that samples are compared with at most, the first ones, and as many training images."""
+"""Test images that samples are compared with at most, the first ones, and training images that stand in for samples."""
 
 
 def test_features(subject: Subject, least: int) -> Tensor:
@@ -28,7 +28,7 @@ def test_features(subject: Subject, least: int) -> Tensor:
 
 
 def train_features(subject: Subject) -> Tensor:
-    """Return the features of as many training images as are compared, the first ones; none where there are none."""
+    """Return the features of as many training images as samples, the first ones; none where there are none."""
     return subject.once(_of_train)
 
 
@@ -80,7 +80,7 @@ def _of_test(subject: Subject) -> Tensor:
 
 
 def _of_train(subject: Subject) -> Tensor:
-    return features_of(subject, (batch.x for batch in subject.train(IMAGES)))
+    return features_of(subject, (batch.x for batch in subject.train(min(IMAGES, subject.samples))))
 
 
 def _of_all(subject: Subject) -> Tensor:
