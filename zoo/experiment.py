@@ -32,6 +32,7 @@ from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
+from zoo.training.allocator import keep_freed_memory
 from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
 from zoo.training.progress import Progress
@@ -72,6 +73,8 @@ class _Job:
 
 def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
     device = choose_device(settings.training.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     training, options = settings.training, settings.data_options
     if training.patience is not None and not options.val_fraction:
         raise ZooError("--patience needs validation images; add --val-fraction 0.1")

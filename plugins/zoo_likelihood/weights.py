@@ -39,8 +39,8 @@ class Weights:
     Example:
         >>> weights = Weights(torch.zeros(1, 1, 2, 2))
         >>> weights.add(torch.tensor([[0.0], [2.0]]).log())
-        >>> weights.bound().value.exp(), weights.bound().effective_samples
-        (tensor([1.0000], dtype=torch.float64), tensor([1.0000], dtype=torch.float64))
+        >>> [round(float(value), 6) for value in (weights.bound().value.exp(), weights.bound().effective_samples)]
+        [1.0, 1.0]
     """
 
     def __init__(self, x: Tensor) -> None:

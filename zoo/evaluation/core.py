@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 import math
+import statistics
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, final
@@ -50,78 +51,92 @@ from zoo.training.randomness import random_state, set_random_state
 ACTIVE = 0.01
 """The variance of a posterior mean above which a unit is active (Burda et al., 2016, arXiv:1509.00519)."""
 
-Parts = dict[str, list[Tensor]]
-
 
 @dataclass
 class _Pass:
     """What one pass over the images found, in double precision.
 
+    Values are kept as plain numbers and sums are added to in place: small tensors that stay, among large ones that go,
+    would leave a step of evaluation less and less memory to use again.
+
     Arguments:
-        values: By name, one value for each image, `(N,)`, or several, `(N, n)`.
+        values: By name, one value for each image.
+        sums: By name, the sum over images of several values for each, `(n,)`.
+        images: How many there were.
         likelihood: Which kind of number for log p(x) the model has, and of which pixels, if any.
     """
 
-    values: dict[str, Tensor] = field(default_factory=dict)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    images: int = 0
     likelihood: str | None = None
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Add the values of a batch, `(B,)`."""
+        self.values.setdefault(name, []).extend(values.double().tolist())
+
+    def add_several(self, name: str, values: Tensor) -> None:
+        """Add several values of each image of a batch, `(B, n)`, of which the mean alone is kept."""
+        total = values.double().sum(0).cpu()
+        self.sums[name] = self.sums[name].add_(total) if name in self.sums else total
+
+    def mean(self, name: str) -> Tensor | None:
+        """Return the mean over images of what is kept as sums, `(n,)`, or nothing if the name was never added."""
+        return self.sums[name] / self.images if name in self.sums else None
 
 
 def _look(subject: Subject) -> _Pass:
     """Go over the images once."""
-    found, parts = _Pass(), Parts()
+    found = _Pass()
     for batch in subject.test():
+        found.images += len(batch.index)
         state = random_state(batch.x.device)
-        terms = subject.model.loss(batch, subject.step)
-        _add(parts, "objective", terms.loss.expand(len(batch.index)))
+        loss = subject.model.loss(batch, subject.step).loss
+        found.add("objective", loss.expand(len(batch.index)))
         # Of the same noise, so that objective, distortion and rate are of the same codes.
         set_random_state(state, batch.x.device)
-        found.likelihood = _look_at(parts, given(subject.model, batch.y), batch, subject.step) or found.likelihood
-    found.values = {name: torch.cat(tensors) for name, tensors in parts.items()}
+        _look_at(found, given(subject.model, batch.y), batch, subject.step)
     return found
 
 
-def _add(parts: Parts, name: str, values: Tensor) -> None:
-    parts.setdefault(name, []).append(values.detach().double().cpu())
-
-
-def _look_at(parts: Parts, model: Model, batch: Batch, step: Step) -> str | None:
-    """Add what a model's abilities tell of a batch; return what kind of likelihood it has."""
-    likelihood = None
+def _look_at(found: _Pass, model: Model, batch: Batch, step: Step) -> None:
+    """Add what a model's abilities tell of a batch."""
     if isinstance(model, Reconstructs):
-        _add(parts, "mse", ((model.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
+        found.add("mse", ((model.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
     if isinstance(model, Embeds):
-        _add(parts, "code", model.embed(batch.x).flatten(1))
+        code = model.embed(batch.x).flatten(1).double()
+        found.add_several("code", code)
+        found.add_several("code_square", code**2)
     if isinstance(model, ExactLikelihood):
         log_prob = model.log_prob(batch.x)
-        likelihood = "exact, grey levels"
-        _add(parts, "log_likelihood", log_prob)
-        _add(parts, "bits_per_dim", -log_prob.double() / (batch.x[0].numel() * math.log(2)))
+        found.likelihood = "exact, grey levels"
+        found.add("log_likelihood", log_prob)
+        found.add("bits_per_dim", -log_prob.double() / (batch.x[0].numel() * math.log(2)))
     if isinstance(model, LatentModel):
-        likelihood = _look_at_latents(parts, model, batch, step) or likelihood
-    return likelihood
+        _look_at_latents(found, model, batch, step)
 
 
-def _look_at_latents(parts: Parts, model: LatentModel, batch: Batch, step: Step) -> str | None:
+def _look_at_latents(found: _Pass, model: LatentModel, batch: Batch, step: Step) -> None:
     q, prior = model.encode(batch.x), model.prior_distribution()
     z, log_q = q.draw()
     p = model.decode(z)
-    _add(parts, "sse", ((p.mean - batch.x) ** 2).flatten(1).sum(1))
-    _add(parts, "distortion", -p.log_prob(batch.x))
+    found.add("sse", ((p.mean - batch.x) ** 2).flatten(1).sum(1))
+    found.add("distortion", -p.log_prob(batch.x))
     if not q.has_density:
-        return None
+        return
     rates = kl_per_group(q, prior, z, log_q)
     rate = rates.sum(-1)
-    _add(parts, "rate", rate)
+    found.add("rate", rate)
     if rates.shape[-1] > 1:
-        _add(parts, "rate_per_group", rates)
+        found.add_several("rate_per_group", rates)
     units = kl_per_unit(q, prior, z) if log_q is None else None
     if units is not None:
-        _add(parts, "kl_per_unit", units.flatten(1))
+        found.add_several("kl_per_unit", units.flatten(1))
     elbo = _elbo(p, batch.x, rate, model.rate_weight(step))
-    if elbo is None:
-        return None
-    _add(parts, "elbo", elbo)
-    return "bound, binary pixels" if p.support == "binary" else "bound, density of pixels in [0, 1]"
+    if elbo is not None:
+        found.add("elbo", elbo)
+        binary = p.support == "binary"
+        found.likelihood = "bound, binary pixels" if binary else "bound, density of pixels in [0, 1]"
 
 
 def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None) -> Tensor | None:
@@ -144,20 +159,22 @@ class _Core(Metric):
         self.subject = subject
 
     @abstractmethod
-    def of(self, values: Tensor) -> Measure:
-        """Return the score of what the pass has under its name, or nothing where it has none."""
+    def of(self, found: _Pass) -> Measure | None:
+        """Return the score, or nothing where the pass has none."""
 
     @final
     def compute(self) -> Measure:
-        values = self.subject.once(_look).values.get(self.name)
-        return self.of(values) if values is not None else Measure(None, "its parts give none")
+        return self.of(self.subject.once(_look)) or Measure(None, "its parts give none")
 
 
 class _Mean(_Core):
     """The mean over images."""
 
     @final
-    def of(self, values: Tensor) -> Measure:
+    def of(self, found: _Pass) -> Measure | None:
+        if self.name not in found.values:
+            return None
+        values = torch.tensor(found.values[self.name], dtype=torch.float64)
         return Measure(float(values.mean()), per_image=values)
 
 
@@ -165,8 +182,9 @@ class _MeanOfEach(_Core):
     """The mean over images of each of several values."""
 
     @final
-    def of(self, values: Tensor) -> Measure:
-        return Measure([float(value) for value in values.mean(0)])
+    def of(self, found: _Pass) -> Measure | None:
+        mean = found.mean(self.name)
+        return Measure([float(value) for value in mean]) if mean is not None else None
 
 
 @final
@@ -224,9 +242,9 @@ class Objective(_Core):
 
     name = "objective"
 
-    def of(self, values: Tensor) -> Measure:
+    def of(self, found: _Pass) -> Measure:
         # A loss is of a whole batch, and so no value of one image.
-        return Measure(float(values.mean()))
+        return Measure(statistics.fmean(found.values[self.name]))
 
 
 @final
@@ -239,11 +257,14 @@ class ActiveUnits(_Core):
 
     name = "code"
 
-    def of(self, values: Tensor) -> Measure:
+    def of(self, found: _Pass) -> Measure | None:
+        mean, square = found.mean("code"), found.mean("code_square")
+        if mean is None or square is None:
+            return None
         model = self.subject.model
         if isinstance(model, DecodesLatents) and not model.continuous:
             return Measure(None, "a code of a codebook is in use or not, whatever its numbers are; see code-usage")
-        spread = values.var(0, correction=0)
+        spread = square - mean**2
         if not spread.isfinite().all():
             return Measure(None, "a posterior mean is not finite")
         return Measure(int((spread > ACTIVE).sum()))
