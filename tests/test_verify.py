@@ -39,7 +39,7 @@ options = { "encoder.hidden" = [8], "decoder.hidden" = [8], epochs = 1, batch_si
 def test_what_is_verified_here_can_be_trained_and_scored(model: str, verified: Verified) -> None:
     settings = settings_of(Session((), True, (), (), quiet=True), verified.command)
     assert settings.model.name == model
-    assert settings.data == verified.name
+    assert verified.name in (settings.data, f"{settings.data}-{settings.recipe}")
     assert settings.training.seed == verified.seed
     assert settings.data_asked
     ask(BUNDLED, verified.metrics)
