@@ -120,7 +120,7 @@ def _model(name: str) -> str:
     lines = [f"Paper: {model.paper}.", "", _table(("role", "part", "what it is", "equation"), rows)]
     if options:
         lines += ["", _table(("option", "default here", "range", "what it does"), options)]
-    lines += ["", *_recipes(name, model.recipes), *_verified(model.verified)]
+    lines += ["", *_recipes(name, model.recipes), *_verified(model.results)]
     return "\n".join(lines)
 
 
@@ -140,7 +140,7 @@ def _results(_: str) -> str:
     """What was verified, a table for each data set."""
     rows: dict[str, list[tuple[str, ...]]] = {}
     for entry in _registry().models.entries():
-        for name, result in entry.item.verified.items():
+        for name, result in entry.item.results.items():
             rows.setdefault(name, []).extend(_result_rows(entry.name, result))
     headings = ("model", "command", "seed", "score", "value", "elsewhere", "cost", "machine", "note")
     return "\n\n".join(f"## {name}\n\n{_table(headings, found)}" for name, found in sorted(rows.items()))

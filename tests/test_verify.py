@@ -23,7 +23,7 @@ from zoo.verified import TRAINING, Stated, Verified, read_verified
 Here = Callable[..., Done]
 
 BUNDLED = load_registry(third_party=False)
-CLAIMS = [(entry.name, one) for entry in BUNDLED.models.entries() for one in entry.item.verified.values()]
+CLAIMS = [(entry.name, one) for entry in BUNDLED.models.entries() for one in entry.item.results.values()]
 TRAIN = "zoo train small --data npz:small.npz"
 MODEL = """
 [models.small]

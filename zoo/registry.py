@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
@@ -16,7 +16,9 @@ from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import describe
 from zoo.plugins import Plugin, Plugins, discover
 from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
-from zoo.verified import Verified, read_verified
+
+if TYPE_CHECKING:
+    from zoo.verified import Verified
 
 USER_FILE = "zoo.toml"
 _TEXTS = ("summary", "family", "paper", "plugin", "extends", "equation", "page")
@@ -35,7 +37,7 @@ class ModelSpec:
         layers: Parts and options as its table and those that it extends have them, the first ancestor's first;
             options by dotted or flat name.
         recipes: Named training settings.
-        verified: Results that were measured, by name, most often that of the data set.
+        verified: Tables of results that were measured, by name, most often that of the data set; see `results`.
     """
 
     name: str
@@ -48,7 +50,7 @@ class ModelSpec:
     parts: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Mapping[str, Any], ...] = ()
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    verified: Mapping[str, Verified] = field(default_factory=dict)
+    verified: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -56,6 +58,18 @@ class ModelSpec:
         if self.verified:
             return "verified"
         return "ready" if self.source.version else "user"
+
+    @property
+    def results(self) -> dict[str, Verified]:
+        """The results that were measured, by name.
+
+        Raises:
+            ZooError: If a table is wrong.
+        """
+        # Here, because most commands ask for none of them.
+        from zoo.verified import read_verified
+
+        return {name: read_verified(name, table) for name, table in self.verified.items()}
 
     def recipe(self, name: str) -> Mapping[str, Any]:
         """Return the settings of a recipe.
@@ -218,15 +232,19 @@ class Registry:
         needed = [role.name for role in roles.values() if role.default is None and not role.optional]
         if missing := [role for role in needed if role not in chosen]:
             raise ZooError(f'it names no {missing[0]}; add {missing[0]} = "..." to its table')
-        return replace(
+        model = replace(
             base,
             composition=composition.name,
             parts=chosen,
             layers=(*base.layers, {**parts, **table.get("options", {})}),
             recipes={**base.recipes, **table.get("recipes", {})},
-            verified={name: read_verified(name, entry) for name, entry in table.get("verified", {}).items()},
+            verified=table.get("verified", {}),
             **{key: table[key] for key in ("summary", "family", "paper") if key in table},
         )
+        if not base.source.ours:
+            # Told when the registry is read; ours are held right by the tests.
+            _ = model.results
+        return model
 
 
 def _check_types(table: Mapping[str, Any]) -> None:

@@ -110,7 +110,7 @@ def _model(registry: Registry, name: str) -> dict[str, Any]:
         "recipe": settings.recipe,
         "recipes": {recipe: dict(values) for recipe, values in model.recipes.items()},
         "training": tables["training"],
-        "verified": {name: result.to_dict() for name, result in model.verified.items()},
+        "verified": {name: result.to_dict() for name, result in model.results.items()},
     }
 
 

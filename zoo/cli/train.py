@@ -15,7 +15,6 @@ from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, counted, number, print_json, say
 from zoo.errors import ZooError
-from zoo.runs.folder import new_run_folder
 from zoo.settings import Layer, config_layer, resolve, split_recipe
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ def train(
     name, layers = name_and_layers(registry, models[0] if models else None, config, values)
     settings = resolve(registry, name, layers)
     if out is not None:
+        from zoo.runs.folder import new_run_folder
+
         new_run_folder(out, name, settings.data)
     training = settings.training
     how = f"{counted(training.epochs, 'epoch')}, batch size {training.batch_size}, seed {training.seed}"

@@ -78,11 +78,11 @@ def verify(
 def _claims(registry: Registry, model: str | None) -> list[Claim]:
     """Return what was verified, of every model or of one."""
     if model is not None:
-        found = [(model, one) for one in registry.model(model).verified.values()]
+        found = [(model, one) for one in registry.model(model).results.values()]
         if not found:
             raise ZooError(f"nothing of '{model}' was verified; 'zoo verify --list' shows what was")
         return found
-    return [(entry.name, one) for entry in registry.models.entries() for one in entry.item.verified.values()]
+    return [(entry.name, one) for entry in registry.models.entries() for one in entry.item.results.values()]
 
 
 def _limit(quick: bool, max_cost: str | None) -> float | None:
