@@ -498,7 +498,7 @@ BAD_NPZ = {
 @pytest.mark.parametrize("name", BAD_NPZ)
 def test_arrays_that_are_no_images(name: str, zoo_here: Here) -> None:
     arrays, words = BAD_NPZ[name]
-    np.savez("bad.npz", **arrays)  # type: ignore[arg-type]
+    np.savez("bad.npz", **arrays)  # type: ignore[arg-type]  # numpy types its flag, not the names
     done = zoo_here("train", "vae", "--data", "npz:bad.npz", code=2)
     assert words in done.lines[-1]
     assert not Path("runs").exists()

@@ -65,7 +65,7 @@ class LadderPosterior(GroupPosterior):
             features = up(features)
             said.append(head(features))
         top, *below = said[::-1]
-        others = (Link(net, evidence) for net, evidence in zip(self.downwards, below, strict=True))  # type: ignore[arg-type]
+        others = (Link(net, evidence) for net, evidence in zip(self.downwards, below, strict=True))  # type: ignore[arg-type]  # ModuleList
         return Chain(top, tuple(others), downwards=True)
 
 
@@ -83,5 +83,5 @@ class BottomUpPosterior(GroupPosterior):
         self.upwards = between(self.groups, options)
 
     def forward(self, features: Tensor) -> Distribution:
-        others = tuple(Link(net) for net in self.upwards)  # type: ignore[arg-type]
+        others = tuple(Link(net) for net in self.upwards)  # type: ignore[arg-type]  # a ModuleList holds any module
         return Chain(self.head(features.flatten(1)), others, downwards=False)

@@ -29,7 +29,7 @@ class _GroupPrior(Prior):
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         top = Normal(self.zeros, torch.ones_like(self.zeros))
-        return Chain(top, tuple(Link(net) for net in self._nets()), downwards=True)  # type: ignore[arg-type]
+        return Chain(top, tuple(Link(net) for net in self._nets()), downwards=True)  # type: ignore[arg-type]  # ModuleList
 
     def _nets(self) -> Sequence[nn.Module]:
         """The nets from each group to the one below."""

@@ -80,7 +80,7 @@ def _first(subject: Subject, images: int) -> Batch:
 
 
 @final
-class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Counts the bytes of tensors that operations made and that still live; `peak` is the most there were.
 
     Example:
@@ -92,7 +92,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.peak = 0
         self._live = 0
         self._seen: set[int] = set()

@@ -159,7 +159,7 @@ class Factorised(Distribution):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Return the distribution with each parameter changed; families are dataclasses of tensors."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]
+        values = {item.name: getattr(self, item.name) for item in fields(self)}  # type: ignore[arg-type]  # dataclass
         changed = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
         return replace(self, **changed)  # type: ignore[type-var]
 

@@ -49,7 +49,7 @@ def _font(size: float, bold: bool) -> FontProperties:
 
 @functools.cache
 def _renderer() -> RendererAgg:
-    return RendererAgg(8, 8, DPI)  # type: ignore[no-untyped-call]
+    return RendererAgg(8, 8, DPI)  # type: ignore[no-untyped-call]  # matplotlib's
 
 
 @functools.cache
@@ -65,7 +65,7 @@ def drawable(words: str) -> str:
 def measure(words: str, size: float = TEXT, bold: bool = False) -> float:
     """Return how many pixels wide the words are."""
     font = _font(size, bold)
-    return float(_renderer().get_text_width_height_descent(drawable(words), font, False)[0])  # type: ignore[no-untyped-call]
+    return float(_renderer().get_text_width_height_descent(drawable(words), font, False)[0])  # type: ignore[no-untyped-call]  # matplotlib's
 
 
 def shorten(words: str, width: float, size: float = TEXT, bold: bool = False) -> str:
@@ -196,8 +196,8 @@ class Page:
 
     def save(self, path: Path) -> None:
         """Write the page as a PNG file, all of it or nothing."""
-        self._canvas.draw()  # type: ignore[no-untyped-call]
-        page = np.asarray(self._canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call]
+        self._canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's
+        page = np.asarray(self._canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call]  # matplotlib's
         for left, top, pixels in self._images:
             place = page[top : top + pixels.shape[0], left : left + pixels.shape[1]]
             place[:] = pixels[: place.shape[0], : place.shape[1]]
