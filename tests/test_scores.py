@@ -138,7 +138,9 @@ class TestEvaluate:
         ("words", "told"),
         [
             (("--metrics", ","), "--metrics ',' names none; see 'zoo list --metrics', or write --metrics all"),
+            (("--metrics", "mse,-mse"), "--metrics 'mse,-mse' names none"),
             (("--metrics", "mse,fretchet"), "unknown metric 'fretchet'; did you mean 'frechet'?"),
+            (("--metrics", "all,-fretchet"), "unknown metric 'fretchet'; did you mean 'frechet'?"),
             (("--split", "valid"), "'valid' is not one of 'test', 'train', 'val'"),
             (("--samples", "1"), "1 is not in the range x>=2"),
         ],

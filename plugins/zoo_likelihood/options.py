@@ -14,7 +14,7 @@ class IwaeBoundOptions(Options):
     """Options of the importance-weighted bound."""
 
     k: int = option(1000, "Codes drawn for each image; more are tighter and take longer.", min=1)
-    images: int = option(10_000, "Use the first N test images.", min=1)
+    images: int = option(1000, "Use the first N test images.", min=1)
 
 
 @dataclass(frozen=True, kw_only=True)

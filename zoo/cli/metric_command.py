@@ -88,17 +88,21 @@ def _fields(entry: Entry[MetricSpec]) -> tuple[Field, ...]:
 
 
 def metric_names(registry: Registry, text: str | None) -> list[str]:
-    """Return the metrics that `--metrics` names; `all` is every one.
+    """Return the metrics that `--metrics` names; `all` is every one, and a dash before a name leaves it out.
 
     Raises:
         ZooError: If it names none.
     """
     if text is None:
         return []
-    found = [name.strip() for name in text.split(",") if name.strip()]
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    named = [word for word in words if not word.startswith("-")]
+    # Looked up, so that a misspelt one is told rather than computed.
+    without = {registry.metric(word.removeprefix("-")).name for word in words if word.startswith("-")}
+    found = [name for name in (registry.metrics.names() if "all" in named else named) if name not in without]
     if not found:
         raise ZooError(f"--metrics '{text}' names none; see 'zoo list --metrics', or write --metrics all")
-    return registry.metrics.names() if "all" in found else found
+    return found
 
 
 def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
