@@ -11,9 +11,10 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from zoo import Measure, Metric, Options, Subject, Unjudged
+from zoo import FeatureExtractor, Measure, Metric, Subject, Unjudged
 from zoo_samples.neighbours import distances, kth_nearest
-from zoo_samples.seen import drawn_features, test_features, train_features
+from zoo_samples.options import FeatureOptions
+from zoo_samples.seen import View
 
 K = 5
 """Neighbours that the ball around an image or a sample reaches to: a part of what the numbers are."""
@@ -56,13 +57,14 @@ def compare(images: Tensor, samples: Tensor, k: int = K) -> Manifold:
     )
 
 
-def _of_samples(subject: Subject) -> Manifold:
-    return compare(test_features(subject, LEAST), drawn_features(subject, LEAST))
+def _of_samples(subject: Subject, extractor: FeatureExtractor) -> Manifold:
+    return compare(*View(subject, extractor).pair(LEAST))
 
 
-def _of_train(subject: Subject) -> Manifold | None:
-    known = train_features(subject)
-    return compare(test_features(subject, LEAST), known) if len(known) >= LEAST else None
+def _of_train(subject: Subject, extractor: FeatureExtractor) -> Manifold | None:
+    view = View(subject, extractor)
+    known = view.train()
+    return compare(view.pair(LEAST)[0], known) if len(known) >= LEAST else None
 
 
 class _Share(Metric):
@@ -71,18 +73,26 @@ class _Share(Metric):
     name: ClassVar[str]
 
     @final
-    def __init__(self, options: Options, subject: Subject) -> None:
+    def __init__(self, options: FeatureOptions, subject: Subject) -> None:
+        self.features = options.features
         self.subject = subject
 
     @final
     def compute(self) -> Measure:
         subject = self.subject
         try:
-            found, of_train = subject.once(_of_samples), subject.once(_of_train)
-            images = len(test_features(subject, LEAST))
+            view = View.of(subject, self.features)
+            images, samples = view.pair(LEAST)
+            found = subject.once(_of_samples, view.extractor)
+            of_train = subject.once(_of_train, view.extractor)
         except Unjudged as reason:
             return Measure(None, str(reason))
-        details: Mapping[str, float] = {"k": K, "samples": subject.samples, "images": images}
+        details: Mapping[str, float | str] = {
+            "k": K,
+            "samples": len(samples),
+            "images": len(images),
+            "features": view.extractor.name,
+        }
         if of_train is not None:
             details = {"train": getattr(of_train, self.name), **details}
         return Measure(getattr(found, self.name), details=details)
