@@ -191,7 +191,7 @@ def found(samples: int = 40, features: str = "auto", **more: Any) -> dict[str, M
         return (Batch(part, {}, torch.arange(len(part))) for part in x.split(50))
 
     subject = Subject(Drawer(), Step.of(0, 0, 0), lambda: batches(0), lambda: batches(1), samples=samples, **more)
-    return measure(subject, ask(load_registry(third_party=False), dict.fromkeys(NAMES, {"features": features})))
+    return measure(subject, ask(load_registry(third_party=False), {name: {"features": features} for name in NAMES}))
 
 
 class TestMetrics:

@@ -114,9 +114,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def metric_options(
-    ctx: click.Context, wanted: Sequence[str], also: Sequence[str] = ()
-) -> dict[str, dict[str, Any]]:
+def metric_options(ctx: click.Context, wanted: Sequence[str], also: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Return the options that were typed for each metric that was named; an option names its metric where it may.
 
     Arguments:

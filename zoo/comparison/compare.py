@@ -212,9 +212,9 @@ def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
         return None
     from zoo.comparison.picture import draw_comparison
 
-    images, options = images_for(work.registry, shown[0].runs[0])
+    images, options = images_for(work.registry, shown[0].pictured)
     figure = work.path / "figures" / "comparison.png"
     figure.parent.mkdir(exist_ok=True)
     note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
-    draw_comparison(figure, work.registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
+    draw_comparison(figure, work.registry, [(row.name, row.pictured) for row in shown], images, options, data, note)
     return figure

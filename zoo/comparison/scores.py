@@ -81,9 +81,7 @@ def wanted_metrics(
     Raises:
         ZooError: If there is no such metric or option.
     """
-    more: dict[str, Mapping[str, Any]] = {
-        name: {} for name in MORE if name in registry.metrics and name not in asked
-    }
+    more: dict[str, Mapping[str, Any]] = {name: {} for name in MORE if name in registry.metrics and name not in asked}
     asked_for = ask(registry, {**more, **asked}, {*more, *unnamed})
     return list({one.name: one for one in [*usual(registry), *asked_for]}.values())
 

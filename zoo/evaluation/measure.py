@@ -42,9 +42,7 @@ class Asked:
     unnamed: bool = False
 
 
-def ask(
-    registry: Registry, wanted: Mapping[str, Mapping[str, Any]], unnamed: Collection[str] = ()
-) -> list[Asked]:
+def ask(registry: Registry, wanted: Mapping[str, Mapping[str, Any]], unnamed: Collection[str] = ()) -> list[Asked]:
     """Find metrics by name and check their options, before any work is done.
 
     Arguments:
