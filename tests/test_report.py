@@ -426,7 +426,6 @@ class TestPanels:
         assert line.last == "5000"
         assert panel.logarithmic
 
-
     def test_several_runs_have_a_mean_over_the_epochs_that_all_have(self) -> None:
         runs = [Curve("vae, seed 0", 0, records([4, 2, math.nan, 1])), Curve("vae, seed 1", 0, records([2, 1, 5]))]
         (panel,) = panels([*runs, Curve("ae, seed 0", 1, records([3, 3, 3]))])
@@ -452,7 +451,7 @@ class TestBars:
         assert len(found.bars) + found.left_out == most
         assert len(found.bars) == min(most, MOST_BARS)
         for i, bar in enumerate(found.bars):
-            assert 0 <= bar.left
+            assert bar.left >= 0
             assert bar.left + bar.width <= WIDTH
             assert 0 <= bar.top <= bar.top + bar.height <= HEIGHT
             assert found.zero == pytest.approx(bar.top, abs=0.11) or found.zero == pytest.approx(

@@ -33,15 +33,22 @@ class Manifold:
     coverage: float
 
 
-def compare(images: Tensor, samples: Tensor, k: int = K) -> Manifold:
+def compare(images: Tensor, samples: Tensor, k: int = K, around_images: Tensor | None = None) -> Manifold:
     """Compare the features of images `(N, F)` and samples `(M, F)` by balls that reach to the k-th neighbour.
+
+    Arguments:
+        images: Features of images.
+        samples: Features of samples.
+        k: How many neighbours a ball reaches to.
+        around_images: The squared radii `(N,)` of the balls around images, if they are known.
 
     References:
         Improved Precision and Recall Metric for Assessing Generative Models (Kynkäänniemi et al., 2019),
         arXiv:1904.06991; Reliable Fidelity and Diversity Metrics for Generative Models (Naeem et al., 2020),
         arXiv:2002.09797.
     """
-    around_images, around_samples = kth_nearest(images, k), kth_nearest(samples, k)
+    around_images = kth_nearest(images, k) if around_images is None else around_images
+    around_samples = kth_nearest(samples, k)
     balls = torch.zeros(len(samples), dtype=torch.int64)
     recalled, covered = 0, 0
     for rows, block in distances(images, samples):
@@ -58,13 +65,23 @@ def compare(images: Tensor, samples: Tensor, k: int = K) -> Manifold:
 
 
 def _of_samples(subject: Subject, extractor: FeatureExtractor) -> Manifold:
-    return compare(*View(subject, extractor).pair(LEAST))
+    view = View(subject, extractor)
+    return _compared(view, view.pair(LEAST)[1])
 
 
 def _of_train(subject: Subject, extractor: FeatureExtractor) -> Manifold | None:
     view = View(subject, extractor)
     known = view.train()
-    return compare(view.pair(LEAST)[0], known) if len(known) >= LEAST else None
+    return _compared(view, known) if len(known) >= LEAST else None
+
+
+def _compared(view: View, samples: Tensor) -> Manifold:
+    around_images = view.subject.once(_around_images, view.extractor)
+    return compare(view.pair(LEAST)[0], samples, K, around_images)
+
+
+def _around_images(subject: Subject, extractor: FeatureExtractor) -> Tensor:
+    return kth_nearest(View(subject, extractor).pair(LEAST)[0], K)
 
 
 class _Share(Metric):
