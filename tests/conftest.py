@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from zoo.cli.main import run
+from zoo.data.images import ImageSet
+from zoo.data.options import DataOptions
 from zoo.evaluation.measure import score, usual
 from zoo.evaluation.subject import Subject
 from zoo.interfaces import Batch, Model, Step
@@ -116,3 +121,44 @@ def small(tmp_path: Path) -> str:
     """The name of a small data set in the working folder, as `--data` takes it."""
     write_small(tmp_path / "small.npz")
     return "npz:small.npz"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[ModuleType], ImageSet]:
+    """Draws a data set of a module that draws one, all of it, with a cache of its own."""
+
+    def draw(module: ModuleType) -> ImageSet:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+            found: ImageSet = module.load(None, DataOptions())
+            return found
+
+    return draw
+
+
+@pytest.fixture
+def made_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], Path]:
+    """Makes such a module draw few images, and tells the file that caches them."""
+
+    def make(module: ModuleType) -> Path:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setattr(module, "TRAIN", 50)
+        monkeypatch.setattr(module, "TEST", 10)
+        name = module.__name__.rpartition(".")[2]
+        return tmp_path / "generative-zoo" / f"{name}-{module._VERSION}.bin"
+
+    return make
+
+
+def damaged(content: bytes, how: str) -> bytes:
+    """Return what a file holds that is `flipped` in its last bit, too `short`, too `long` or `empty`."""
+    flipped = content[:-1] + bytes([content[-1] ^ 1])
+    return {"flipped": flipped, "short": content[:-1], "long": content + b"0", "empty": b""}[how]
+
+
+def sha256(*tensors: Tensor) -> str:
+    """Return the hash of the bytes of tensors."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Diverged, ZooError
+from zoo.errors import Diverged, TooFewSamples, ZooError
 from zoo.hookspecs import hookimpl
 from zoo.options import Options, Scheduled, option
 from zoo.schedules import Schedule
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.data.options import DataOptions
     from zoo.evaluation.subject import Subject
     from zoo.features.classifier import Classifier, Unjudged
+    from zoo.features.extractor import FeatureExtractor
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
@@ -61,6 +62,7 @@ _LAZY = {
     "Subject": "zoo.evaluation.subject",
     "maximise_likelihood": "zoo.training.likelihood",
     **dict.fromkeys(("Classifier", "Unjudged"), "zoo.features.classifier"),
+    "FeatureExtractor": "zoo.features.extractor",
     **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
@@ -113,6 +115,7 @@ __all__ = [
     "Embeds",
     "Encoder",
     "ExactLikelihood",
+    "FeatureExtractor",
     "FittedPrior",
     "Geometry",
     "ImageSet",
@@ -142,6 +145,7 @@ __all__ = [
     "Subject",
     "TakesPrior",
     "Terms",
+    "TooFewSamples",
     "Unjudged",
     "ZooError",
     "__version__",

@@ -12,10 +12,11 @@ import click
 
 from zoo.cli.completion import complete_data, complete_what
 from zoo.cli.flags import OptionFlag, flag_values, training_flags
-from zoo.cli.metric_command import METRICS, SAMPLES, metric_flags, metric_names, metric_options
+from zoo.cli.metric_command import METRICS, SAMPLES, metric_flags, metric_names, metric_options, unnamed_metrics
 from zoo.cli.model_command import TrainerCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, say
+from zoo.comparison.defaults import MORE
 from zoo.errors import ZooError
 from zoo.settings import Layer
 
@@ -83,7 +84,7 @@ def compare(
       zoo compare conv-vae --baseline main/results.json --max-regression 2%
     """
     registry = session(ctx).registry
-    wanted = metric_options(ctx, metric_names(registry, metrics))
+    wanted = metric_options(ctx, metric_names(registry, metrics), MORE)
     from zoo.comparison.baseline import parse_share
 
     if max_regression is not None and baseline is None:
@@ -103,6 +104,7 @@ def compare(
         out=out,
         progress=watch(),
         metrics=wanted,
+        unnamed=unnamed_metrics(metrics, wanted),
         samples=samples,
         command=shlex.join(["zoo", *session(ctx).arguments]),
         baseline=baseline,

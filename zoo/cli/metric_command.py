@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "SAMPLES", "SPLIT", "MetricCommand", "metric_flags", "metric_names", "metric_options"]
+__all__ = [
+    "METRICS",
+    "SAMPLES",
+    "SPLIT",
+    "MetricCommand",
+    "metric_flags",
+    "metric_names",
+    "metric_options",
+    "unnamed_metrics",
+]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -95,7 +104,7 @@ def metric_names(registry: Registry, text: str | None) -> list[str]:
     """
     if text is None:
         return []
-    words = [word.strip() for word in text.split(",") if word.strip()]
+    words = _names(text)
     named = [word for word in words if not word.startswith("-")]
     # Looked up, so that a misspelt one is told rather than computed.
     without = {registry.metric(word.removeprefix("-")).name for word in words if word.startswith("-")}
@@ -105,8 +114,17 @@ def metric_names(registry: Registry, text: str | None) -> list[str]:
     return found
 
 
-def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the options that were typed for each metric that was named.
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def metric_options(ctx: click.Context, wanted: Sequence[str], also: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the options that were typed for each metric that was named; an option names its metric where it may.
+
+    Arguments:
+        ctx: The call of the command.
+        wanted: The metrics that were named.
+        also: Those that are computed by default, and whose options may be set unnamed.
 
     Raises:
         ZooError: If an option is of a metric that was not named.
@@ -117,8 +135,14 @@ def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[
         if not dot:
             # A flag of training, where a command has such too.
             continue
-        if metric not in options:
+        if metric not in options and metric not in also:
             flag = f"--{metric}.{option.replace('_', '-')}"
             raise ZooError(f"{flag} sets an option of a metric that is not computed; add --metrics {metric}")
-        options[metric][option] = value
+        options.setdefault(metric, {})[option] = value
     return options
+
+
+def unnamed_metrics(text: str | None, wanted: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the metrics that `all` alone asks for: neither their name nor an option of theirs was typed."""
+    named = _names(text or "")
+    return {name for name, options in wanted.items() if name not in named and not options}

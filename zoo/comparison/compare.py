@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Comparison", "compare_models"]
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def compare_models(
     out: Path | None,
     progress: Progress,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    unnamed: Collection[str] = (),
     samples: int = SAMPLES,
     command: str,
     baseline: Path | None = None,
@@ -92,6 +93,7 @@ def compare_models(
         out: The folder; by default the next `compare/<models>-<data>-<N>`, or the one where this was stopped.
         progress: Who is told.
         metrics: Options of further metrics, by name.
+        unnamed: Which of them nobody named: one that needs more samples finds nothing, and has not failed.
         samples: How many images metrics of samples draw.
         command: The command that does the same again.
         baseline: An earlier `results.json` that it will be held against; checked before anything is trained.
@@ -103,7 +105,7 @@ def compare_models(
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
     entries = parse_entries(names)
-    wanted = wanted_metrics(registry, metrics or {})
+    wanted = wanted_metrics(registry, metrics or {}, unnamed)
     runs = {entry.label: find_run(entry.path) for entry in entries if entry.path is not None}
     for run in runs.values():
         # Here, before anything is written: the plugin of a run may be gone.
@@ -210,9 +212,9 @@ def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
         return None
     from zoo.comparison.picture import draw_comparison
 
-    images, options = images_for(work.registry, shown[0].runs[0])
+    images, options = images_for(work.registry, shown[0].pictured)
     figure = work.path / "figures" / "comparison.png"
     figure.parent.mkdir(exist_ok=True)
     note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
-    draw_comparison(figure, work.registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
+    draw_comparison(figure, work.registry, [(row.name, row.pictured) for row in shown], images, options, data, note)
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["evaluate_run", "how", "images_for"]
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from zoo.data.images import ImageSet, Split
@@ -73,6 +73,7 @@ def evaluate_run(
     split: str = "test",
     samples: int = SAMPLES,
     progress: Progress | None = None,
+    unnamed: Collection[str] = (),
 ) -> dict[str, Any]:
     """Score a run on images and, if they are its own test images, write the scores into it, beside earlier ones.
 
@@ -87,11 +88,12 @@ def evaluate_run(
         split: Which images: `test`, `train` or `val`.
         samples: How many images metrics of samples draw.
         progress: Who is told which metric is computed.
+        unnamed: Which of `metrics` nobody named: one that needs more samples finds nothing, and is no error.
 
     Raises:
-        ZooError: If the data does not fit the model, or there is no such metric.
+        ZooError: If the data does not fit the model, there is no such metric, or samples are too few for one.
     """
-    wanted = {one.name: one for one in [*usual(registry), *ask(registry, metrics or {})]}
+    wanted = {one.name: one for one in [*usual(registry), *ask(registry, metrics or {}, unnamed)]}
     images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
     model = place(load_model(run, registry), where)
