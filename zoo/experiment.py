@@ -30,6 +30,7 @@ from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
+from zoo.runs.origin import Origin, keep_files
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
 from zoo.training.allocator import keep_freed_memory
@@ -127,7 +128,7 @@ def run_training(
         title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
         run = Run(new_run_folder(out, title, settings.data))
         with _new_folder(run.path):
-            run.write_config(_tables(registry, settings, command))
+            run.write_config(_tables(registry, run, settings, command))
             trainer = _trainer(job, run, progress)
             trainer.start()
         return _train_and_finish(job, run, trainer, progress)
@@ -147,7 +148,7 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
     """
     run = find_run(where)
     tables = run.settings
-    settings = settings_from(registry, tables)
+    settings = settings_from(registry, run)
     checkpoint = read_checkpoint(run.path)
     if checkpoint is None:
         raise ZooError(f"{run.path} has no checkpoint to go on from; train it again")
@@ -167,7 +168,9 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
         job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
         trainer = _trainer(job, run, progress)
         trainer.restore(checkpoint)
-        run.write_config({**_tables(registry, settings, command), **({"extended_from": extended} if extended else {})})
+        run.write_config(
+            {**_tables(registry, run, settings, command), **({"extended_from": extended} if extended else {})}
+        )
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
         return _train_and_finish(job, run, trainer, progress), True
@@ -183,30 +186,37 @@ def _threads_kept() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _tables(registry: Registry, settings: Settings, command: str) -> dict[str, Any]:
-    """Return what `config.toml` holds."""
+def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:
+    """Return what `config.toml` holds, with the one-file plugins that the run now keeps."""
     made_by = providers(registry, settings.model.composition, settings.model.parts, settings.data)
-    return {**settings.to_dict(), "command": command, "providers": made_by}
+    files = keep_files(run, registry.plugins.files)
+    return {
+        **settings.to_dict(),
+        "command": command,
+        "providers": made_by,
+        **({"plugin_files": files} if files else {}),
+    }
 
 
-def settings_from(registry: Registry, tables: dict[str, Any]) -> Settings:
+def settings_from(registry: Registry, run: Run) -> Settings:
     """Return the settings that a run's `config.toml` holds, whether or not its model is still in a registry.
 
     Raises:
         ZooError: If the file was damaged by hand.
     """
+    tables = run.settings
     wrong = misfit(tables, TABLES)
     if wrong is not None:
         raise ZooError(f"the run's config.toml: '{wrong}' is missing or makes no sense; restore it, or train again")
-    name, made_by = tables["model"], tables["providers"]
-    composition, parts = find_parts(registry, "the run", tables["composition"], tables["parts"], made_by)
+    name, origin = tables["model"], Origin(run, "the run", tables["providers"])
+    composition, parts = find_parts(registry, origin, tables["composition"], tables["parts"])
     known = registry.model(name) if name in registry.models else None
     blank = ModelSpec(name, registry.compositions.find(composition).source)
     return Settings(
         model=replace(known or blank, composition=composition, parts=parts),
         recipe=None,
         options=options_from(registry, composition, parts, tables["options"]),
-        data=find_data(registry, "the run", tables["data"], made_by),
+        data=find_data(registry, origin, tables["data"]),
         data_asked=True,
         data_options=DataOptions.from_dict(tables["images"]),
         training=TrainOptions.from_dict(tables["training"]),

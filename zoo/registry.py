@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ModelSpec", "Registry", "load_registry"]
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,14 +136,20 @@ class Registry:
         """Return a composition by name."""
         return self.compositions.find(name).item
 
-    def why_absent(self, distribution: str) -> str:
-        """Return why something that a distribution provides is not here, and what to do, as the end of a sentence."""
+    def why_absent(self, distribution: str, kept: Path | None = None) -> str:
+        """Return why something that a distribution provides is not here, and what to do, as the end of a sentence.
+
+        Arguments:
+            distribution: What is not here.
+            kept: The run that keeps a copy of it, if it is a one-file plugin.
+        """
         if any(source.distribution == distribution for source in self.plugins.disabled):
             return "which is disabled; see ZOO_DISABLE and --no-plugins"
         if any(fault.source.distribution == distribution for fault in self.plugins.faults):
             return "which did not load; see 'zoo plugins --errors'"
         if distribution.endswith(".py"):
-            return f"which is not loaded; load it with 'zoo --plugin {distribution} …'"
+            whose = ", which runs the copy that the run keeps" if kept is not None else ""
+            return f"which is not loaded; load it with 'zoo --plugin {kept or distribution} …'{whose}"
         return f"which is not installed; install it with 'pip install {distribution}'"
 
     def _why_missing(self) -> str:
@@ -271,13 +277,13 @@ def _reserved_roles(composition: CompositionSpec, source: Source) -> list[str]:
 
 
 def load_registry(
-    *, third_party: bool = True, plugin_files: Iterable[Path] = (), registry_files: Iterable[Path] = ()
+    *, third_party: bool = True, plugin_files: Sequence[str | Path] = (), registry_files: Iterable[Path] = ()
 ) -> Registry:
     """Discover plugins and read registry files: ours, the plugins', then the user's.
 
     Arguments:
         third_party: Whether plugins of other distributions are loaded.
-        plugin_files: One-file plugins to load as well.
+        plugin_files: One-file plugins to load as well; the path of a run stands for the copies that it keeps.
         registry_files: The user's registry files; without any, `zoo.toml` in the working folder if it exists.
 
     Raises:

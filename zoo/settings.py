@@ -264,6 +264,6 @@ def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tables.items():
         if key in ("parts", "options", "images", "training") and isinstance(value, Mapping):
             values.update(value)
-        elif key not in ("model", "composition", "command", "providers", "extended_from"):
+        elif key not in ("model", "composition", "command", "providers", "plugin_files", "extended_from"):
             values[key] = value
     return values

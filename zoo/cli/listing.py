@@ -153,7 +153,7 @@ def _run(where: str) -> dict[str, Any]:
 
     run = find_run(where)
     scores = run.scores if run.weights.parent == run.path else {}
-    documents = {"scores": scores, "priors": run.priors}
+    documents = {"plugin_files": run.plugin_files, "scores": scores, "priors": run.priors}
     return {"run": str(run.path), "weights": str(run.weights), **run.metadata, **documents}
 
 
@@ -168,6 +168,9 @@ def _print_run(registry: Registry, document: dict[str, Any]) -> None:
     click.echo()
     options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in document["options"].items()]
     print_table(("option", "value"), options)
+    if document["plugin_files"]:
+        click.echo()
+        print_table(("one-file plugin", "sha256"), [list(kept) for kept in document["plugin_files"].items()])
     if document["scores"]:
         click.echo()
         print_scores(registry, document["scores"])

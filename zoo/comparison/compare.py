@@ -179,7 +179,7 @@ def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, fol
     for seed in range(first, first + seeds):
         seeded = replace(settings, training=replace(settings.training, seed=seed))
         where = folder.with_name(f"{folder.name}-seed{seed}")
-        command = shlex.join(["zoo", "train", "--config", str(where / "config.toml")])
+        command = shlex.join(["zoo", *work.registry.plugins.flags, "train", "--config", str(where / "config.toml")])
         try:
             run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command)
             one = replace(work.score(run, settings.training.device), reused=reused)

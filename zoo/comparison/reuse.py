@@ -117,9 +117,8 @@ def _was_stopped(registry: Registry, settings: Settings, folder: Path) -> bool:
     """Whether a folder holds a run of these settings that was not finished."""
     try:
         run = find_run(folder)
-        tables = run.settings
-        same = not run.scores and settings_from(registry, tables).to_dict() == settings.to_dict()
+        same = not run.scores and settings_from(registry, run).to_dict() == settings.to_dict()
     except ZooError:
         return False
     made_by = providers(registry, settings.model.composition, settings.model.parts, settings.data)
-    return same and tables["providers"] == made_by
+    return same and run.settings["providers"] == made_by

@@ -20,6 +20,7 @@ from zoo.registry import Registry
 from zoo.runs.card import write_card
 from zoo.runs.folder import Run
 from zoo.runs.loading import find_data, load_model, place, step_of
+from zoo.runs.origin import Origin
 from zoo.training.progress import Progress
 
 
@@ -45,7 +46,7 @@ def images_for(
         chosen["limit"] = None
     reading = DataOptions.from_dict({**chosen, **(options or {})})
     if data is None:
-        data = find_data(registry, str(run.path), facts["name"], run.metadata.get("providers", {}))
+        data = find_data(registry, Origin(run, str(run.path), run.metadata["providers"]), facts["name"])
     images = open_images(registry, data, reading)
     wanted = tuple(facts["shape"])
     if images.shape != wanted:
