@@ -22,6 +22,7 @@ from zoo.settings import Layer, resolve
 from zoo.sweeping.plan import make_plan
 from zoo.sweeping.results import Sweep
 from zoo.sweeping.run import run_sweep
+from zoo.tracking import Track, find_trackers, read_tracking
 from zoo.training.progress import Progress, Silent
 
 
@@ -30,6 +31,7 @@ def train(
     *,
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Run:
@@ -39,6 +41,7 @@ def train(
         model: A model of the registry, or `model.recipe`.
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": 0.11}`.
+        track: Trackers that follow the run by name, or their options by name: `{"tensorboard": {"dir": "logs"}}`.
         progress: Who is told; nobody by default.
         options: Settings by the names of the flags, with underscores: `beta=0.11, epochs=5, prior="gamma"`.
 
@@ -58,8 +61,9 @@ def train(
     values = {**(config or {}), **options}
     registry = load_registry()
     settings = resolve(registry, model, [Layer("train", values)])
+    trackers = find_trackers(registry, read_tracking(track))
     folder = Path(out) if out is not None else None
-    return run_training(registry, settings, progress or Silent(), folder, as_command(model, values))
+    return run_training(registry, settings, progress or Silent(), folder, as_command(model, values), trackers)
 
 
 def as_command(model: str, values: dict[str, Any]) -> str:
@@ -173,6 +177,7 @@ def compare(
     out: str | Path | None = None,
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     samples: int = 10_000,
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Comparison:
@@ -185,6 +190,7 @@ def compare(
         out: Where the comparison goes; by default the next `compare/<models>-<data>-<N>`.
         metrics: Further metrics by name, or their options by name.
         samples: How many images metrics of samples draw.
+        track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told.
         options: Settings for every model that is trained, as in `train`.
 
@@ -208,8 +214,9 @@ def compare(
     own = {f"{name}.{option}": value for name, chosen in wanted.items() for option, value in chosen.items()}
     named = {"metrics": list(wanted)} if wanted else {}
     flags = _flags({**options, "seeds": seeds, **named, **own, "samples": samples})
+    registry = load_registry()
     return compare_models(
-        load_registry(),
+        registry,
         names,
         Layer("compare", options),
         seeds=seeds,
@@ -218,6 +225,7 @@ def compare(
         metrics=wanted,
         samples=samples,
         command=shlex.join(["zoo", "compare", *names, *flags]),
+        trackers=find_trackers(registry, read_tracking(track)),
     )
 
 
@@ -229,6 +237,7 @@ def sweep(
     trials: int | None = None,
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Sweep:
@@ -242,6 +251,7 @@ def sweep(
         trials: Search this many points by Optuna instead of the grid, for the best value of the first metric.
         out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": "log:0.01..1:8"}`.
+        track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told; nobody by default.
         options: Settings as in `train`; those that are a range (`"log:0.01..1:8"`, `"lin:0..1:5"`, `"a,b,c"` or a
             sequence) are swept.
@@ -260,7 +270,10 @@ def sweep(
     folder = Path(out) if out is not None else None
     told = progress or Silent()
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
-    return run_sweep(registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told)
+    trackers = find_trackers(registry, read_tracking(track))
+    return run_sweep(
+        registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told, trackers=trackers
+    )
 
 
 def build(

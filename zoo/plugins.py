@@ -23,9 +23,9 @@ import pluggy
 from zoo import hookspecs
 from zoo.catalogue import Source, is_name
 from zoo.errors import ZooError, one_line
-from zoo.specs import ABILITIES, API, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import ABILITIES, API, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
-S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec)
+S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec, TrackerSpec)
 
 GROUP = "zoo.plugins"
 ENGINE = "engine"
@@ -41,6 +41,7 @@ class Plugin:
     compositions: tuple[CompositionSpec, ...]
     datasets: tuple[DatasetSpec, ...]
     metrics: tuple[MetricSpec, ...]
+    trackers: tuple[TrackerSpec, ...]
     tables: Mapping[str, Any]
     seconds: float
     imports_torch: bool
@@ -60,7 +61,7 @@ class Fault:
 
 @dataclass
 class Plugins:
-    """The plugins of a process: those that loaded, those that did not, and the hooks of a run's life.
+    """The plugins of a process: those that loaded, and those that did not.
 
     Each has a pluggy manager of its own, so that one that breaks half-way leaves nothing in another's.
     """
@@ -81,18 +82,6 @@ class Plugins:
         if self.strict:
             raise ZooError(str(fault)) from error
         self.faults.append(fault)
-
-    def call(self, hook: str, **arguments: Any) -> list[str]:
-        """Call a life-cycle hook of every plugin; return one line for each that raised."""
-        problems = []
-        for impl in [impl for manager in self.managers for impl in getattr(manager.hook, hook).get_hookimpls()]:
-            try:
-                # What a plugin prints must not mix with the one document of `--json`.
-                with redirect_stdout(sys.stderr):
-                    impl.function(*[arguments[name] for name in impl.argnames])
-            except (Exception, SystemExit) as error:
-                problems.append(f"plugin {impl.plugin_name}: {hook} raised {one_line(error)}; the run goes on")
-        return problems
 
 
 def discover(*, third_party: bool = True, files: Iterable[Path] = (), strict: bool | None = None) -> Plugins:
@@ -220,6 +209,7 @@ def _collect(manager: pluggy.PluginManager, faults: list[str]) -> dict[str, Any]
         "compositions": tuple(_specs(hook.zoo_compositions, CompositionSpec, faults)),
         "datasets": tuple(_specs(hook.zoo_datasets, DatasetSpec, faults)),
         "metrics": tuple(_specs(hook.zoo_metrics, MetricSpec, faults)),
+        "trackers": tuple(_specs(hook.zoo_trackers, TrackerSpec, faults)),
         "tables": _tables(hook.zoo_registry),
     }
 
@@ -248,7 +238,7 @@ def _specs(caller: Any, kind: type[S], faults: list[str]) -> Iterator[S]:
                 yield spec
 
 
-def _problem(spec: PartSpec | CompositionSpec | DatasetSpec | MetricSpec) -> str | None:
+def _problem(spec: PartSpec | CompositionSpec | DatasetSpec | MetricSpec | TrackerSpec) -> str | None:
     """Return what is wrong with a spec, in a few words, or nothing."""
     if not is_name(spec.name):
         return "names are lower-case words with dashes"

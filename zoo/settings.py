@@ -19,7 +19,7 @@ from zoo.specs import PartSpec, Role, import_reference
 from zoo.training.options import TrainOptions
 
 DEFAULT_DATA = "mnist"
-_COMMANDS = ("data", "out", "config", "resume", "json", "help", "model")
+_COMMANDS = ("data", "out", "config", "resume", "track", "json", "help", "model")
 """Flags of commands, which no option's flat name may take."""
 
 
@@ -264,6 +264,6 @@ def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tables.items():
         if key in ("parts", "options", "images", "training") and isinstance(value, Mapping):
             values.update(value)
-        elif key not in ("model", "composition", "command", "providers", "extended_from"):
+        elif key not in ("model", "composition", "command", "providers", "extended_from", "track"):
             values[key] = value
     return values

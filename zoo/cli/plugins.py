@@ -48,6 +48,7 @@ def _row(registry: Registry, plugin: Plugin) -> dict[str, Any]:
         "compositions": [composition.name for composition in plugin.compositions],
         "datasets": [dataset.name for dataset in plugin.datasets],
         "metrics": [metric.name for metric in plugin.metrics],
+        "trackers": [tracker.name for tracker in plugin.trackers],
         "models": [
             entry.name
             for entry in registry.models.entries()
@@ -69,7 +70,7 @@ def _fault(fault: Fault) -> dict[str, str]:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    kinds = ("parts", "compositions", "datasets", "metrics", "models")
+    kinds = ("parts", "compositions", "datasets", "metrics", "trackers", "models")
     brings = [counted(len(row[kind]), kind[:-1]) for kind in kinds if row[kind]]
     note = "imports torch at load" if row["imports_torch"] else ""
     origin = f"{row['distribution']} {row['version']}".strip()
