@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -143,8 +144,8 @@ class Site:
         return path
 
     def uninstall(self, dist: str) -> None:
-        for path in self.path.glob(f"{dist.replace('-', '_')}-*.dist-info/*"):
-            path.unlink()
+        for path in self.path.glob(f"{dist.replace('-', '_')}-*.dist-info"):
+            shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from zoo.errors import Diverged, ZooError, ZooWarning
 from zoo.hookspecs import hookimpl
 from zoo.options import Options, Scheduled, option
 from zoo.schedules import Schedule
-from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role, TrackerSpec
 
 if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, fit, load, sweep, train
@@ -142,6 +142,7 @@ __all__ = [
     "Subject",
     "TakesPrior",
     "Terms",
+    "TrackerSpec",
     "Unjudged",
     "ZooError",
     "ZooWarning",

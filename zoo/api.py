@@ -23,6 +23,7 @@ from zoo.settings import Layer, resolve
 from zoo.sweeping.plan import make_plan
 from zoo.sweeping.results import Sweep
 from zoo.sweeping.run import run_sweep
+from zoo.tracking import Track, find_trackers, read_tracking
 from zoo.training.progress import Progress, Silent
 
 
@@ -32,6 +33,7 @@ def train(
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
     plugins: Sequence[str | Path] = (),
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Run:
@@ -42,6 +44,7 @@ def train(
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": 0.11}`.
         plugins: One-file plugins to load, as `zoo --plugin` does; the run keeps a copy of each.
+        track: Trackers that follow the run by name, or their options by name: `{"tensorboard": {"dir": "logs"}}`.
         progress: Who is told; nobody by default.
         options: Settings by the names of the flags, with underscores: `beta=0.11, epochs=5, prior="gamma"`.
 
@@ -61,9 +64,11 @@ def train(
     values = {**(config or {}), **options}
     registry = load_registry(plugin_files=plugins)
     settings = resolve(registry, model, [Layer("train", values)])
+    trackers = find_trackers(registry, read_tracking(track))
     folder = Path(out) if out is not None else None
     command = as_command(model, values, registry.plugins.flags)
-    return _with(run_training(registry, settings, progress or Silent(), folder, command), plugins)
+    run = run_training(registry, settings, progress or Silent(), folder, command, trackers)
+    return _with(run, plugins)
 
 
 def _with(run: Run, plugins: Sequence[str | Path]) -> Run:
@@ -195,6 +200,7 @@ def compare(
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     samples: int = 10_000,
     plugins: Sequence[str | Path] = (),
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Comparison:
@@ -208,6 +214,7 @@ def compare(
         metrics: Further metrics by name, or their options by name.
         samples: How many images metrics of samples draw.
         plugins: One-file plugins to load, as in `load`.
+        track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told.
         options: Settings for every model that is trained, as in `train`.
 
@@ -242,6 +249,7 @@ def compare(
         metrics=wanted,
         samples=samples,
         command=shlex.join(["zoo", *registry.plugins.flags, "compare", *names, *flags]),
+        trackers=find_trackers(registry, read_tracking(track)),
     )
 
 
@@ -254,6 +262,7 @@ def sweep(
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
     plugins: Sequence[str | Path] = (),
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Sweep:
@@ -268,6 +277,7 @@ def sweep(
         out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": "log:0.01..1:8"}`.
         plugins: One-file plugins to load, as in `load`.
+        track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told; nobody by default.
         options: Settings as in `train`; those that are a range (`"log:0.01..1:8"`, `"lin:0..1:5"`, `"a,b,c"` or a
             sequence) are swept.
@@ -286,7 +296,10 @@ def sweep(
     folder = Path(out) if out is not None else None
     told = progress or Silent()
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
-    return run_sweep(registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told)
+    trackers = find_trackers(registry, read_tracking(track))
+    return run_sweep(
+        registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told, trackers=trackers
+    )
 
 
 def build(

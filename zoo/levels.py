@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from zoo import hookspecs
 from zoo.deprecation import Deprecated
-from zoo.specs import API, CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import API, CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
-S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec)
+S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec, TrackerSpec)
 
 
 class LevelError(ValueError):

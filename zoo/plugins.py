@@ -23,7 +23,7 @@ from zoo.deprecation import Deprecated
 from zoo.errors import ZooError, one_line
 from zoo.levels import CONTRACT, Contract
 from zoo.reading import Reading
-from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 from zoo.tracing import trace
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Plugin:
     compositions: tuple[CompositionSpec, ...]
     datasets: tuple[DatasetSpec, ...]
     metrics: tuple[MetricSpec, ...]
+    trackers: tuple[TrackerSpec, ...]
     tables: Mapping[str, Any]
     seconds: float
     imports_torch: bool
@@ -74,7 +75,7 @@ class Notice:
 
 @dataclass
 class Plugins:
-    """The plugins of a process: those that loaded, those that did not, and the hooks of a run's life.
+    """The plugins of a process: those that loaded, and those that did not.
 
     Each has a pluggy manager of its own, so that one that breaks half-way leaves nothing in another's.
     """
@@ -106,18 +107,6 @@ class Plugins:
         if self.strict:
             raise ZooError(str(fault)) from error
         self.faults.append(fault)
-
-    def call(self, hook: str, **arguments: Any) -> list[str]:
-        """Call a life-cycle hook of every plugin; return one line for each that raised."""
-        problems = []
-        for impl in [impl for manager in self.managers for impl in getattr(manager.hook, hook).get_hookimpls()]:
-            try:
-                # What a plugin prints must not mix with the one document of `--json`.
-                with redirect_stdout(sys.stderr), trace(hook, str(impl.plugin_name)):
-                    impl.function(*[arguments[name] for name in impl.argnames])
-            except (Exception, SystemExit) as error:
-                problems.append(f"plugin {impl.plugin_name}: {hook} raised {one_line(error)}; the run goes on")
-        return problems
 
 
 def discover(

@@ -16,10 +16,10 @@ from zoo.catalogue import Source, is_name
 from zoo.deprecation import Deprecated
 from zoo.hookspecs import PROJECT
 from zoo.levels import Contract, LevelError
-from zoo.specs import ABILITIES, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import ABILITIES, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 from zoo.tracing import trace
 
-S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec)
+S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec, TrackerSpec)
 
 
 class Reading:
@@ -69,6 +69,7 @@ class Reading:
             "compositions": self._specs("zoo_compositions", CompositionSpec),
             "datasets": self._specs("zoo_datasets", DatasetSpec),
             "metrics": self._specs("zoo_metrics", MetricSpec),
+            "trackers": self._specs("zoo_trackers", TrackerSpec),
             "tables": self._tables(),
         }
 
@@ -122,7 +123,7 @@ def _results(caller: Any, wanted: str) -> list[Any]:
     return results
 
 
-def _problem(spec: PartSpec | CompositionSpec | DatasetSpec | MetricSpec) -> str | None:
+def _problem(spec: PartSpec | CompositionSpec | DatasetSpec | MetricSpec | TrackerSpec) -> str | None:
     """Return what is wrong with a spec, in a few words, or nothing."""
     if not is_name(spec.name):
         return "names are lower-case words with dashes"

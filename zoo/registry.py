@@ -15,7 +15,7 @@ from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import describe
 from zoo.plugins import Plugin, Plugins, discover
-from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
 if TYPE_CHECKING:
     from zoo.verified import Verified
@@ -85,7 +85,7 @@ class ModelSpec:
 
 @dataclass
 class Registry:
-    """Everything that can be named in one process: models, parts, compositions, data sets and metrics.
+    """Everything that can be named in one process: models, parts, compositions, data sets, metrics, trackers.
 
     An ordinary object: tests and programs may hold several.
     """
@@ -95,6 +95,7 @@ class Registry:
     compositions: Catalogue[CompositionSpec] = field(default_factory=lambda: Catalogue("composition"))
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("data set"))
     metrics: Catalogue[MetricSpec] = field(default_factory=lambda: Catalogue("metric"))
+    trackers: Catalogue[TrackerSpec] = field(default_factory=lambda: Catalogue("tracker"))
     parts: dict[str, Catalogue[PartSpec]] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelSpec:
@@ -129,6 +130,17 @@ class Registry:
         """
         try:
             return self.metrics.find(name)
+        except ZooError as error:
+            raise ZooError(f"{error}{self._why_missing()}") from None
+
+    def tracker(self, name: str) -> Entry[TrackerSpec]:
+        """Return a tracker by name.
+
+        Raises:
+            ZooError: If there is none.
+        """
+        try:
+            return self.trackers.find(name)
         except ZooError as error:
             raise ZooError(f"{error}{self._why_missing()}") from None
 
@@ -173,6 +185,8 @@ class Registry:
             self._note(plugin.source, self.datasets.add(dataset.name, dataset, plugin.source))
         for metric in plugin.metrics:
             self._note(plugin.source, self.metrics.add(metric.name, metric, plugin.source))
+        for tracker in plugin.trackers:
+            self._note(plugin.source, self.trackers.add(tracker.name, tracker, plugin.source))
         self.add_models(plugin.tables, plugin.source)
 
     def add_models(self, tables: Mapping[str, Any], source: Source) -> None:
@@ -272,7 +286,7 @@ def _reserved_roles(composition: CompositionSpec, source: Source) -> list[str]:
     from zoo.training.options import TrainOptions
 
     names = {field.name for owner in (TrainOptions, DataOptions) for field in describe(owner)}
-    names |= {*_TEXTS, *_TABLES, "model", "composition", "data", "out", "config", "resume", "json", "help"}
+    names |= {*_TEXTS, *_TABLES, "model", "composition", "data", "out", "config", "resume", "track", "json", "help"}
     return [role.name for role in composition.roles if role.name in names]
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "MetricSpec",
     "PartSpec",
     "Role",
+    "TrackerSpec",
     "import_or_tell",
     "import_reference",
 ]
@@ -186,6 +187,30 @@ class MetricSpec:
     equation: str = ""
     paper: str = ""
     usual: bool = False
+    api: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSpec:
+    """What follows a run where `--track NAME` asks for it, and writes it where people look.
+
+    Arguments:
+        name: What users type, in kebab-case; its options are `--NAME.option`.
+        summary: One sentence with a full stop.
+        tracker: The class, as `"package.module:Name"`; built as `Name(options, run)` for each run. Its methods that are
+            marked by `zoo.hookimpl` are hooks of that run's life.
+        options: Its options dataclass, as `"package.module:Name"`; must not import torch.
+        requires: A module that must be there to use it, such as `"tensorboard"`; empty if none.
+        extra: The extra of its distribution that brings that module.
+        api: The level of the plugin interface that it was written for; the first, unless it says otherwise.
+    """
+
+    name: str
+    summary: str
+    tracker: str
+    options: str = "zoo.options:Options"
+    requires: str = ""
+    extra: str = ""
     api: int = 1
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoo.plugins import Fault, Plugin, Plugins
     from zoo.registry import Registry
 
-KINDS = ("parts", "compositions", "datasets", "metrics", "models")
+KINDS = ("parts", "compositions", "datasets", "metrics", "trackers", "models")
 
 
 @click.command()
@@ -54,6 +54,7 @@ def _row(registry: Registry, plugin: Plugin) -> dict[str, Any]:
         "compositions": [composition.name for composition in plugin.compositions],
         "datasets": [dataset.name for dataset in plugin.datasets],
         "metrics": [metric.name for metric in plugin.metrics],
+        "trackers": [tracker.name for tracker in plugin.trackers],
         "models": [
             entry.name
             for entry in registry.models.entries()

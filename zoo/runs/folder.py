@@ -29,6 +29,7 @@ METRICS = "metrics.jsonl"
 SCORES = "scores.json"
 PER_IMAGE = "scores.safetensors"
 PRIORS = "priors"
+FAULTS = "faults.json"
 
 
 class Run:
@@ -182,6 +183,22 @@ class Run:
         kept = [old for old in self.records() if old["epoch"] < record["epoch"]]
         lines = [json.dumps(line) for line in [*kept, record]]
         write_text(self.path / METRICS, "\n".join(lines) + "\n")
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """What went wrong in hooks that followed the run: of `who`, in which `hook`, the `error` and its `traceback`."""
+        path = self.path / FAULTS
+        try:
+            found: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+        except ValueError:
+            raise ZooError(f"{path} is damaged; remove it, nothing depends on it") from None
+        return found
+
+    def add_fault(self, fault: Mapping[str, str]) -> None:
+        """Record what went wrong in a hook, in the place of the same one's earlier fault."""
+        key = (fault["who"], fault["hook"])
+        kept = [old for old in self.faults if (old["who"], old["hook"]) != key]
+        write_text(self.path / FAULTS, json.dumps([*kept, dict(fault)], indent=2) + "\n")
 
     def write_config(self, tables: Mapping[str, Any]) -> None:
         """Replace `config.toml`."""
