@@ -11,6 +11,8 @@ from __future__ import annotations
 
 __all__ = ["PAGES", "fill"]
 
+import dataclasses
+import importlib
 import inspect
 import re
 import sys
@@ -21,6 +23,8 @@ from typing import Any
 
 import click
 
+import zoo
+import zoo.specs
 from zoo import hookspecs
 from zoo.cli.flags import OptionFlag
 from zoo.cli.main import zoo as command
@@ -252,6 +256,42 @@ def _hooks(_: str) -> str:
     return "\n\n".join(blocks)
 
 
+_UNDOCUMENTED = {
+    "Scheduled": "The type of a float option that is read at each step: a number, or a schedule of one.",
+    "Support": "Where values of a distribution lie.",
+    "__version__": "The version of the zoo.",
+    "hookimpl": "Marks a plugin's function as an implementation of the hook of the same name.",
+}
+"""What is said of names that have no docstring of their own."""
+
+
+def _public(what: str) -> str:
+    """What plugins may rely on: the names of a module, the hooks, or the fields of specs."""
+    if what == "hooks":
+        names = (name for name in hookspecs.__all__ if name.startswith("zoo_"))
+        # Annotations are text there, which Python shows in quotes.
+        return _code(f"{name}{inspect.signature(getattr(hookspecs, name))}".replace("'", "") for name in names)
+    if what == "specs":
+        kinds = [kind for name, kind in sorted(vars(zoo.specs).items()) if name.endswith("Spec") or name == "Role"]
+        return "\n\n".join(f"### {kind.__name__}\n\n{_code(_spec_fields(kind))}" for kind in kinds)
+    module = zoo if what == "zoo" else importlib.import_module(f"zoo.{what}")
+    return "\n".join(f"- `{name}`: {_sentence(name, getattr(module, name))}" for name in sorted(module.__all__))
+
+
+def _spec_fields(kind: Any) -> Iterator[str]:
+    for field in dataclasses.fields(kind):
+        default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
+        yield f"{field.name}: {field.type}{default}"
+
+
+def _sentence(name: str, thing: Any) -> str:
+    return _UNDOCUMENTED.get(name) or (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _code(lines: Iterable[str]) -> str:
+    return "\n".join(("```py", *lines, "```"))
+
+
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [headings, tuple("---" for _ in headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
@@ -267,6 +307,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "datasets": _datasets,
     "metrics": _metrics,
     "hooks": _hooks,
+    "public": _public,
     "results": _results,
 }
 
