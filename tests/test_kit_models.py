@@ -227,7 +227,7 @@ def test_a_frozen_parameter_needs_no_gradient(tmp_path: Path) -> None:
 
 def test_a_loss_that_says_it_compares_images_is_held_to_its_distortion(tmp_path: Path) -> None:
     compares = {"class Bound(Loss):\n": "class Bound(Loss):\n    compares_images = True\n\n"}
-    spread = {"# loss\n": "loss = loss + 10 * (q.mean.std(0).sum() if len(z) > 1 else 0)\n"}
+    spread = {"# loss\n": "loss = loss + 300 * (q.mean.std(0).sum() if len(z) > 1 else 0)\n"}
     summed = {"# loss\n": 'logs["distortion"] = nll.sum()\n'}
     only = {"repeated-batch-has-the-same-loss"}
     assert set(failures(tmp_path, "undeclared", Broken(spread, frozenset(), ""))) == only
