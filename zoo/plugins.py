@@ -94,9 +94,14 @@ class Plugins:
         return [plugin.file for plugin in self.loaded if plugin.file is not None]
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where those lie, which loads them again."""
+        return tuple(file.path for file in self.files)
+
+    @property
     def flags(self) -> list[str]:
         """What stands before a command that loads the same files."""
-        return [word for file in self.files for word in ("--plugin", str(file.path))]
+        return [word for path in self.paths for word in ("--plugin", str(path))]
 
     def report(self, source: Source, reason: str, error: BaseException | None = None) -> None:
         """Keep a fault.
