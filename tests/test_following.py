@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pluggy
@@ -204,7 +204,7 @@ def disturb_generators(**_: Any) -> None:
     torch.manual_seed(1)
     torch.rand(1000)
     random.seed(1)
-    np.random.seed(1)  # noqa: NPY002  # what a careless tracker does
+    np.random.seed(1)  # what a careless tracker does
 
 
 def disturb_torch(**_: Any) -> None:
@@ -300,7 +300,9 @@ def test_a_hook_that_fails_costs_one_line_and_leaves_the_run_alone(how: str, alo
     lines = [line for line in told.lines if "zoo-bad" in line]
     assert [line.split()[2] for line in lines] == list(LIFE), "once each, however many epochs there are"
     assert all(words in line and line.endswith("; the run goes on") for line in lines)
-    assert [event[1] for event in events] == ["start", 1, 2, 3, "evaluated", "finished"], "others are called all the same"
+    assert [event[1] for event in events] == ["start", 1, 2, 3, "evaluated", "finished"], (
+        "others are called all the same"
+    )
     assert [(fault["who"], fault["hook"]) for fault in run.faults] == [("plugin zoo-bad:bad", hook) for hook in LIFE]
     assert all(words in fault["error"] and "Traceback" in fault["traceback"] for fault in run.faults)
     check_undisturbed(run, alone)
@@ -365,7 +367,7 @@ def test_a_fault_is_shown_with_the_run(zoo_here: Here) -> None:
 class Kept:
     """A tracker that keeps what it was made with."""
 
-    made: list[Any] = []
+    made: ClassVar[list[Any]] = []
 
     def __init__(self, options: Any, run: Run) -> None:
         self.made.append((options, run.path))
@@ -424,6 +426,6 @@ def test_a_tracker_that_does_not_import_stops_before_anything_is_written() -> No
     spec = TrackerSpec(name="lost", summary="One.", tracker="nowhere:Lost")
     lost = Tracker("lost", spec, registry.plugins.loaded[0].source, zoo.Options())
     settings = resolve(registry, "vae.tiny", [Layer("test", SETTINGS)])
-    with pytest.raises(ZooError, match="tracker 'lost' of generative-zoo .* does not import"):
+    with pytest.raises(ZooError, match=r"tracker 'lost' of generative-zoo .* does not import"):
         run_training(registry, settings, Told(), Path("run"), "", [lost])
     assert not Path("run").exists()

@@ -33,9 +33,7 @@ def _families(registry: Registry) -> list[tuple[str, str]]:
 @click.option("--trackers", is_flag=True, help="List the trackers instead, for --track.")
 @JSON
 @click.pass_context
-def list_models(
-    ctx: click.Context, /, family: str | None, metrics: bool, trackers: bool, as_json: bool
-) -> None:
+def list_models(ctx: click.Context, /, family: str | None, metrics: bool, trackers: bool, as_json: bool) -> None:
     """List the models of the registry, the metrics of 'zoo evaluate', or the trackers of 'zoo train'."""
     registry = session(ctx).registry
     if metrics or trackers:
