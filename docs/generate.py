@@ -32,7 +32,7 @@ from zoo.data.options import DataOptions
 from zoo.options import Field, Options, describe
 from zoo.registry import Registry, load_registry
 from zoo.settings import resolve
-from zoo.specs import GROUPS, MetricSpec, PartSpec, import_reference
+from zoo.specs import GROUPS, MetricSpec, PartSpec, TrackerSpec, import_reference
 from zoo.training.options import TrainOptions
 from zoo.verified import Verified
 
@@ -182,7 +182,7 @@ def _link(spec: PartSpec) -> str:
     return f"[`{spec.name}`](parts.md#{spec.kind}-{spec.name})"
 
 
-def _fields(spec: PartSpec | MetricSpec) -> tuple[Field, ...]:
+def _fields(spec: PartSpec | MetricSpec | TrackerSpec) -> tuple[Field, ...]:
     return describe(import_reference(spec.options))
 
 
@@ -243,6 +243,10 @@ def _metric(spec: MetricSpec) -> str:
         facts += ["", *lines]
     fields = _fields(spec)
     return "\n".join([*facts, "", _options(fields, f"{spec.name}.")] if fields else facts)
+
+
+def _tracker(name: str) -> str:
+    return _options(_fields(_registry().tracker(name).item), f"{name}.")
 
 
 def _hooks(_: str) -> str:
@@ -306,6 +310,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "images": _options_of(DataOptions),
     "datasets": _datasets,
     "metrics": _metrics,
+    "tracker": _tracker,
     "hooks": _hooks,
     "public": _public,
     "results": _results,

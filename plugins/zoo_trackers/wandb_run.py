@@ -23,8 +23,8 @@ _EXIT = {"finished": 0, "interrupted": 130}
 class WandbTracker:
     """Writes the terms of each epoch, the settings, and at the end scores and pictures, under the run's own name.
 
-    A run that is resumed goes on under the id that it had. Online or offline, and whose key, is said by the variables of
-    Weights & Biases.
+    A run that is resumed goes on under the id that it had. Whether it is online, and whose key is used, is said by the
+    variables of Weights & Biases.
     """
 
     def __init__(self, options: WandbOptions, run: Run) -> None:

@@ -186,7 +186,7 @@ class Run:
 
     @property
     def faults(self) -> list[dict[str, str]]:
-        """What went wrong in hooks that followed the run: of `who`, in which `hook`, the `error` and its `traceback`."""
+        """What went wrong in hooks that followed the run: `who`, in which `hook`, the `error`, its `traceback`."""
         path = self.path / FAULTS
         try:
             found: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
