@@ -293,7 +293,7 @@ def _sentence(name: str, thing: Any) -> str:
 
 
 def _code(lines: Iterable[str]) -> str:
-    return "\n".join(("```py", *lines, "```"))
+    return "\n".join(("```text", *lines, "```"))
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
