@@ -340,6 +340,18 @@ def test_a_working_folder_that_is_gone_does_not_matter(tmp_path: Path, monkeypat
     assert train(registry, str(tmp_path / "run"), data=data, epochs=1).faults == []
 
 
+def test_a_record_of_faults_that_was_written_over_does_not_matter(alone: Path) -> None:
+    def overwrite(run: Run, **_: Any) -> None:
+        (run.path / "faults.json").write_text(texts.pop())
+        raise ValueError("no")
+
+    texts = ["", "3", "[{}]", "{", "[1]", '[{"who": "me"}]']
+    run = train(registry_with(bad=hostile(overwrite)), "run")
+    check_undisturbed(run, alone)
+    with pytest.raises(ZooError, match=r"faults\.json is damaged; remove it"):
+        _ = run.faults
+
+
 def test_strictly_the_first_one_raises() -> None:
     registry = registry_with(bad=hostile(raises(KeyError("tracker"))))
     registry.plugins.strict = True

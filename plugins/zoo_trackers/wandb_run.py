@@ -34,18 +34,17 @@ class WandbTracker:
     @hookimpl
     def zoo_train_start(self, run: Run) -> None:
         """Begin it, or go on with it."""
-        # Its own capture of the console would take what the command prints for scripts.
-        settings = wandb.Settings(console="off")
         self._run = wandb.init(
             project=self._options.project,
             entity=self._options.entity,
             name=run.name,
             id=remembered_id(run, "wandb"),
-            resume=None if settings.mode == "offline" else "allow",
+            resume="allow",
             config=settings_of(run),
             dir=str(run.path),
             reinit="create_new",
-            settings=settings,
+            # Its own capture of the console would take what the command prints for scripts.
+            settings=wandb.Settings(console="off"),
         )
         # Each epoch at its own place, also where one is trained again.
         self._run.define_metric("*", step_metric="epoch")
