@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["GROUPS", "Check", "Failed", "NotApplicable", "Outcome", "Trial", "require", "trials"]
+__all__ = ["GROUPS", "Check", "Failed", "NotApplicable", "Outcome", "Trial", "expecting", "require", "trials"]
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from zoo.errors import one_line
@@ -132,8 +133,11 @@ class Trial:
         return Outcome(self, "passed", "", seconds)
 
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
 def trials(
-    thing: str, checks: Mapping[str, Sequence[Check]], case: Any, expected_failures: Mapping[str, str]
+    thing: str, checks: Mapping[str, Sequence[Check]], case: Any, expected_failures: Mapping[str, str] = _NONE
 ) -> Iterator[Trial]:
     """Yield the trials of one thing.
 
@@ -141,11 +145,19 @@ def trials(
         thing: What is checked, such as `model my-vae`.
         checks: The checks by group.
         case: What they look at.
-        expected_failures: Why checks are expected to fail, by the check's name, or by `thing/check` for this thing
-            alone.
+        expected_failures: Why checks are expected to fail; see `expecting`.
     """
     for group, members in checks.items():
         for check in members:
-            trial = Trial(thing, group, check, case)
-            reason = expected_failures.get(str(trial), expected_failures.get(trial.name, ""))
-            yield Trial(thing, group, check, case, reason)
+            yield expecting(Trial(thing, group, check, case), expected_failures)
+
+
+def expecting(trial: Trial, expected_failures: Mapping[str, str]) -> Trial:
+    """Return a trial with the reason why it is expected to fail, if there is one.
+
+    Arguments:
+        trial: The trial.
+        expected_failures: Reasons by the check's name, or by `thing/check` for that thing alone.
+    """
+    reason = expected_failures.get(str(trial), expected_failures.get(trial.name, trial.reason))
+    return replace(trial, reason=reason)
