@@ -9,14 +9,14 @@ from torch import Tensor
 
 from zoo.interfaces import Bijection, Step
 from zoo.testing.check import NotApplicable, require
-from zoo.testing.homes import PartCase, Placed, handed
+from zoo.testing.homes import Home, Placed, handed
 
 _SHAPE = (1, 6, 6)
 _IMAGES = 3
 
 
-def log_determinants_are_those_of_autograd(case: PartCase) -> None:
-    """log |det| is that of autograd's Jacobian, in double precision, away from the first weights."""
+def log_determinants_are_those_of_autograd(case: Home) -> None:
+    """The log-determinant is that of autograd's Jacobian, in double precision, away from the first weights."""
     bijection, h = _bijection(case)
     with torch.no_grad():
         found = bijection(h)[1]
@@ -35,14 +35,14 @@ def log_determinants_are_those_of_autograd(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def inverse_undoes_forward(case: PartCase) -> None:
+def inverse_undoes_forward(case: Home) -> None:
     """`inverse` maps what `forward` gives back to what it was given."""
     bijection, h = _bijection(case)
     gap = float((bijection.inverse(bijection(h)[0]).reshape(h.shape) - h).abs().max())
     require(gap < 1e-5 * float(h.abs().max().clamp(min=1)), f"inverse(forward(h)) is off by up to {gap:.3g}")
 
 
-def _bijection(case: PartCase) -> tuple[Bijection, Tensor]:
+def _bijection(case: Home) -> tuple[Bijection, Tensor]:
     """Return the part, rough, and what its model hands it.
 
     Raises:
@@ -57,7 +57,7 @@ def _bijection(case: PartCase) -> tuple[Bijection, Tensor]:
     return placed.part, h.detach()
 
 
-def _small(case: PartCase) -> Placed:
+def _small(case: Home) -> Placed:
     placed = case.placed(shape=_SHAPE, rough=True)
     placed.model.requires_grad_(False)
     return placed

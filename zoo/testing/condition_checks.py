@@ -11,12 +11,12 @@ import torch
 from zoo.errors import ZooError
 from zoo.interfaces import Condition
 from zoo.testing.check import require
-from zoo.testing.homes import PartCase
+from zoo.testing.homes import Home
 
 _COUNT = 6
 
 
-def condition_has_its_size(case: PartCase) -> None:
+def condition_has_its_size(case: Home) -> None:
     """Labels that it draws become a condition of its `size`, one row an image."""
     condition = _condition(case)
     y = condition.sample(_COUNT)
@@ -28,7 +28,7 @@ def condition_has_its_size(case: PartCase) -> None:
     require(bool(c.isfinite().all()), "gives numbers that are not finite")
 
 
-def labels_are_honoured(case: PartCase) -> None:
+def labels_are_honoured(case: Home) -> None:
     """A label that is asked for is the same for all images, and another one is another condition."""
     condition = _condition(case)
     zero, one = (condition(condition.sample(_COUNT, label)) for label in (0, 1))
@@ -37,7 +37,7 @@ def labels_are_honoured(case: PartCase) -> None:
     require(not zero[0].equal(one[0]), "labels 0 and 1 give the same condition")
 
 
-def strange_labels_are_refused(case: PartCase) -> None:
+def strange_labels_are_refused(case: Home) -> None:
     """Images without the label, and labels that there are not, are refused with a ZooError."""
     condition = _condition(case)
     y = condition.sample(_COUNT)
@@ -57,7 +57,7 @@ def _refused(use: Callable[[], object], what: str) -> None:
     require(False, f"{what}: is taken without a word; raise a ZooError that says which labels there are")
 
 
-def _condition(case: PartCase) -> Condition:
+def _condition(case: Home) -> Condition:
     part = case.placed().part
     assert isinstance(part, Condition), "the check fits-a-model tells of others"
     return part

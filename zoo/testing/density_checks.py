@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["density_integrates_to_one", "distortion_counts_every_pixel", "images_are_judged_alone", "samples_follow_the_density"]
+__all__ = [
+    "density_integrates_to_one",
+    "distortion_counts_every_pixel",
+    "images_are_judged_alone",
+    "samples_follow_the_density",
+]
 
 from collections.abc import Mapping
 
@@ -13,7 +18,7 @@ from zoo.distributions import Distribution, Factorised
 from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS, gap_in_errors, look, needs_density
 from zoo.testing.grids import grid_of, importance_of_one
-from zoo.testing.homes import PartCase, handed
+from zoo.testing.homes import Home, handed
 
 _DRAWS = 4000
 _FEWER = 400
@@ -22,7 +27,7 @@ _VARIANCE = 0.3
 
 
 @torch.no_grad()
-def density_integrates_to_one(case: PartCase) -> None:
+def density_integrates_to_one(case: Home) -> None:
     """The exponential of the log-density integrates to one, or sums to one over what pixels can be."""
     law = look(case).law
     if not law.normalised:
@@ -39,11 +44,13 @@ def density_integrates_to_one(case: PartCase) -> None:
         totals["sums over 256 grey levels"] = _levels(law)
     if not any(bool(((total - 1).abs() < 2e-3).all()) for total in totals.values()):
         found = " and ".join(f"{how} to {float(total.flatten()[0]):.4g}" for how, total in totals.items())
-        require(False, f"its density of one unit {found}, and should to 1; mend log_prob, or declare normalised = False")
+        require(
+            False, f"its density of one unit {found}, and should to 1; mend log_prob, or declare normalised = False"
+        )
 
 
 @torch.no_grad()
-def samples_follow_the_density(case: PartCase) -> None:
+def samples_follow_the_density(case: Home) -> None:
     """Samples fall where the density has its mass."""
     law = look(case).law
     needs_density(law)
@@ -61,7 +68,7 @@ def samples_follow_the_density(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def distortion_counts_every_pixel(case: PartCase) -> None:
+def distortion_counts_every_pixel(case: Home) -> None:
     """An image that is tiled to twice the pixels, at equal error, has twice the distortion."""
     placed = case.placed(rough=True)
     channels, height, width = placed.shape
@@ -81,14 +88,15 @@ def distortion_counts_every_pixel(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def images_are_judged_alone(case: PartCase) -> None:
+def images_are_judged_alone(case: Home) -> None:
     """The log-density of an image does not depend on the other images of the batch."""
     seen = look(case)
     z = seen.told.encode(seen.x).sample()
     together = seen.told.decode(z).log_prob(seen.x)
     alone = torch.cat([seen.told.decode(z[i : i + 1]).log_prob(seen.x[i : i + 1]) for i in range(len(seen.x))])
     require(
-        torch.allclose(alone, together, rtol=1e-6), "in eval mode an image's log-density depends on the others of its batch"
+        torch.allclose(alone, together, rtol=1e-6),
+        "in eval mode an image's log-density depends on the others of its batch",
     )
 
 
@@ -100,7 +108,9 @@ def _normalised(law: Distribution) -> Distribution:
     """
     density = law.with_variance(_VARIANCE)
     if density is None:
-        raise NotApplicable(f"a {type(law).__name__} says of itself that it is not normalised, and stands for no density")
+        raise NotApplicable(
+            f"a {type(law).__name__} says of itself that it is not normalised, and stands for no density"
+        )
     return density
 
 

@@ -19,14 +19,14 @@ from zoo.distributions.base import _WITHIN
 from zoo.errors import ZooError
 from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS, gap_in_errors, look, sampled
-from zoo.testing.homes import PartCase
+from zoo.testing.homes import Home
 
 _DRAWS = 4000
 _FEWER = 200
 
 
 @torch.no_grad()
-def shapes_of_samples(case: PartCase) -> None:
+def shapes_of_samples(case: Home) -> None:
     """Batch, event, samples, means and densities have the shapes that the interface states."""
     seen = look(case)
     law = seen.law
@@ -48,16 +48,18 @@ def shapes_of_samples(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def density_is_finite_at_samples(case: PartCase) -> None:
+def density_is_finite_at_samples(case: Home) -> None:
     """The log-density of the distribution's own samples is finite."""
     law = look(case).law
     z, log_prob = sampled(law, (_FEWER,))
     require(z.isfinite().all(), f"{_share(~z.isfinite())} of its samples are not finite numbers")
-    require(log_prob.isfinite().all(), f"the log-density of {_share(~log_prob.isfinite())} of its samples is not finite")
+    require(
+        log_prob.isfinite().all(), f"the log-density of {_share(~log_prob.isfinite())} of its samples is not finite"
+    )
 
 
 @torch.no_grad()
-def density_comes_with_the_draw(case: PartCase) -> None:
+def density_comes_with_the_draw(case: Home) -> None:
     """A density that comes with a draw is the one that `log_prob` gives."""
     law = look(case).law
     z, log_prob = law.draw((_FEWER,))
@@ -72,7 +74,7 @@ def density_comes_with_the_draw(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def mean_is_that_of_samples(case: PartCase) -> None:
+def mean_is_that_of_samples(case: Home) -> None:
     """The mean of many samples is `mean`, within their standard errors."""
     law = look(case).law
     if not law.exact_mean:
@@ -88,7 +90,7 @@ def mean_is_that_of_samples(case: PartCase) -> None:
     )
 
 
-def gradients_reach_samples(case: PartCase) -> None:
+def gradients_reach_samples(case: Home) -> None:
     """`rsample` carries gradients to what the distribution was made of, and `sample` carries none."""
     seen = look(case)
     law = seen.law
@@ -96,13 +98,15 @@ def gradients_reach_samples(case: PartCase) -> None:
     if case.kind != "posterior":
         return
     z = law.draw()[0]
-    require(z.requires_grad, "its samples carry no gradient to the encoder; draw them with rsample, by reparameterising")
+    require(
+        z.requires_grad, "its samples carry no gradient to the encoder; draw them with rsample, by reparameterising"
+    )
     along = torch.randn_like(z)
     (slope,) = torch.autograd.grad((along * z).sum(), seen.x, allow_unused=True)
     require(slope is not None and bool(slope.any()), "no gradient of its samples reaches the images")
 
 
-def copies_keep_the_density(case: PartCase) -> None:
+def copies_keep_the_density(case: Home) -> None:
     """`unsqueeze`, `select`, `detached` and `log_prob_of_each` say of a code what the distribution says."""
     law = look(case).law
     z = law.sample((5,))
@@ -116,8 +120,10 @@ def copies_keep_the_density(case: PartCase) -> None:
         return
     _same(law, law.unsqueeze(), z.unsqueeze(1), "unsqueeze")
     units = law.log_prob_per_unit(z)
-    require(tuple(units.shape) == tuple(z.shape), f"log_prob_per_unit has shape {tuple(units.shape)}, not {tuple(z.shape)}")
-    gap = float((units.flatten(z.ndim - law.event_ndim).sum(-1) - law.log_prob(z)).abs().max())
+    require(
+        tuple(units.shape) == tuple(z.shape), f"log_prob_per_unit has shape {tuple(units.shape)}, not {tuple(z.shape)}"
+    )
+    gap = float((units.flatten(z.ndim - law.event_ndim).sum(-1) - law.log_prob(z)).abs().max().detach())
     require(gap < 1e-6, f"log_prob_per_unit sums to {gap:.3g} nats more or less than log_prob")
     if len(law.batch_shape) == 1:
         index = torch.arange(law.batch_shape[0]).flip(0)
@@ -128,7 +134,7 @@ def copies_keep_the_density(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def tempering_multiplies_the_spread(case: PartCase) -> None:
+def tempering_multiplies_the_spread(case: Home) -> None:
     """At a temperature of 1 the distribution stays as it is, and at one half its samples lie closer together."""
     law = look(case).law
     same, colder = law.tempered(1.0), law.tempered(0.5)

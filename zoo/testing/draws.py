@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo.distributions import Distribution
 from zoo.interfaces import LatentModel, Posterior
 from zoo.testing.check import NotApplicable
-from zoo.testing.homes import PartCase, Placed
+from zoo.testing.homes import Home, Placed
 
 SIGMAS = 5.0
 """How many standard errors a mean of draws may be off: one right one in two million is further."""
@@ -41,7 +41,7 @@ class Look:
     event: tuple[int, ...]
 
 
-def look(case: PartCase) -> Look:
+def look(case: Home) -> Look:
     """Return the distribution of a posterior, a prior or a likelihood in a model.
 
     Raises:

@@ -23,14 +23,14 @@ from zoo.specs import import_reference
 from zoo.testing.arena import Arena, arena_with
 from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS
-from zoo.testing.homes import PartCase
+from zoo.testing.homes import Home
 
 _BATCHES, _IMAGES = 30, 64
 _END = (1000.0, 10.0, 1.0)
 """The end of a run, where schedules have come to their last values."""
 
 
-def terms_are_finite_numbers(case: PartCase) -> None:
+def terms_are_finite_numbers(case: Home) -> None:
     """The loss and everything that it logs are finite numbers, each `()`, at the start and at the end of a run."""
     placed = case.placed()
     placed.model.train()
@@ -44,7 +44,7 @@ def terms_are_finite_numbers(case: PartCase) -> None:
         require("loss" not in terms.logs, "it logs a 'loss', which is what the trainer calls the loss itself")
 
 
-def players_have_their_losses(case: PartCase) -> None:
+def players_have_their_losses(case: Home) -> None:
     """Each adversary has a loss of its own, which reaches all of its parameters and is minimised by it alone."""
     placed = case.placed()
     placed.model.train()
@@ -68,7 +68,7 @@ def players_have_their_losses(case: PartCase) -> None:
         require(not idle, f"the loss of player '{name}' does not reach {', '.join(idle)}")
 
 
-def loss_is_per_image(case: PartCase) -> None:
+def loss_is_per_image(case: Home) -> None:
     """Twice as many images of the same kind have the same loss, not twice as much."""
     arena, step = _arena(case), Step.of(*_END)
     with torch.no_grad():
@@ -85,7 +85,7 @@ def loss_is_per_image(case: PartCase) -> None:
         )
 
 
-def rate_weight_is_the_factor(case: PartCase) -> None:
+def rate_weight_is_the_factor(case: Home) -> None:
     """Where `rate_weight` is given, the loss is distortion + factor × rate, or a bound that is tighter."""
     arena, step = _arena(case), Step.of(*_END)
     factor = arena.loss.rate_weight(step)
@@ -98,7 +98,9 @@ def rate_weight_is_the_factor(case: PartCase) -> None:
     wanted = float(terms.logs["distortion"] + factor * terms.logs["rate"])
     found = float(terms.loss)
     if "bound" in terms.logs:
-        require(abs(found + float(terms.logs["bound"])) < 1e-5 * abs(found), "its loss is not minus the bound that it logs")
+        require(
+            abs(found + float(terms.logs["bound"])) < 1e-5 * abs(found), "its loss is not minus the bound that it logs"
+        )
         require(found < wanted + 1e-6 * abs(wanted), f"its bound makes a loss of {found:.6g}, looser than {wanted:.6g}")
         return
     require(
@@ -108,7 +110,7 @@ def rate_weight_is_the_factor(case: PartCase) -> None:
     )
 
 
-def bound_is_below_log_likelihood(case: PartCase) -> None:
+def bound_is_below_log_likelihood(case: Home) -> None:
     """On a linear Gaussian model -(distortion + rate) is at most log p(x), and equals it at the exact posterior."""
     step = Step.of(*_END)
     for widen in (1.0, 1.6):
@@ -172,7 +174,7 @@ def _terms(arena: Arena, step: Step, count: int) -> Terms:
     return found
 
 
-def _arena(case: PartCase, widen: float = 1.0) -> Arena:
+def _arena(case: Home, widen: float = 1.0) -> Arena:
     """Return the linear Gaussian model with the loss.
 
     Raises:

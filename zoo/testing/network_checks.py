@@ -14,10 +14,11 @@ __all__ = [
 import torch
 from torch import Tensor
 
+from zoo.distributions import Distribution
 from zoo.errors import ZooError
 from zoo.interfaces import Condition, FittedPrior, Likelihood, Loss, Network, Part, Posterior, Prior, Step
 from zoo.testing.check import NotApplicable, require
-from zoo.testing.homes import PartCase, Placed, handed
+from zoo.testing.homes import Home, Placed, handed
 
 _BASES: dict[str, type[Part]] = {
     "encoder": Network,
@@ -32,7 +33,7 @@ _BASES: dict[str, type[Part]] = {
 _SHAPES = ((1, 13, 9), (3, 16, 11))
 
 
-def fits_a_model(case: PartCase) -> None:
+def fits_a_model(case: Home) -> None:
     """It can be put into a model, and is what its kind asks for."""
     placed = case.build(case.settings)
     wanted = _BASES.get(case.kind, Part)
@@ -40,7 +41,7 @@ def fits_a_model(case: PartCase) -> None:
     require(isinstance(placed.part, wanted), f"{found} is no zoo.{wanted.__name__}; derive it from that")
 
 
-def gradients_reach_parameters(case: PartCase) -> None:
+def gradients_reach_parameters(case: Home) -> None:
     """Every parameter of the part gets a finite gradient from the loss of a model, or from an adversary's."""
     placed = case.placed()
     placed.model.train()
@@ -63,7 +64,7 @@ def gradients_reach_parameters(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def eval_mode_is_deterministic(case: PartCase) -> None:
+def eval_mode_is_deterministic(case: Home) -> None:
     """In eval mode the part gives the same for the same, and moves none of its buffers."""
     placed = case.placed()
     given = _input(placed)
@@ -80,7 +81,7 @@ def eval_mode_is_deterministic(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def out_shape_is_what_comes_out(case: PartCase) -> None:
+def out_shape_is_what_comes_out(case: Home) -> None:
     """`out_shape` is the shape that comes out, for images of any size, grey and in colour."""
     for shape in ((1, 12, 12), *_SHAPES):
         words = "×".join(map(str, shape))
@@ -103,7 +104,7 @@ def out_shape_is_what_comes_out(case: PartCase) -> None:
 
 
 @torch.no_grad()
-def images_are_mapped_alone(case: PartCase) -> None:
+def images_are_mapped_alone(case: Home) -> None:
     """In eval mode what comes out for an image does not depend on the others of its batch."""
     placed = case.placed(rough=True)
     (x,) = _input(placed, 5)
@@ -114,7 +115,7 @@ def images_are_mapped_alone(case: PartCase) -> None:
     )
 
 
-def gradients_reach_the_input(case: PartCase) -> None:
+def gradients_reach_the_input(case: Home) -> None:
     """Gradients go through the network to what it is handed."""
     placed = case.placed(rough=True)
     (x,) = _input(placed, 4)
@@ -135,4 +136,6 @@ def _input(placed: Placed, count: int = 4) -> tuple[Tensor, ...]:
 def _tensors(value: object) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
+    if isinstance(value, Distribution):
+        return [value.point]
     return [each for each in value if isinstance(each, Tensor)] if isinstance(value, tuple) else []

@@ -15,17 +15,17 @@ from zoo.distributions import Distribution
 from zoo.errors import ZooError
 from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS, gap_in_errors, look_at
-from zoo.testing.homes import PartCase, Placed, handed
+from zoo.testing.homes import Home, Placed, handed
 
-_BLOCKS, _DRAWS = 40, 500
+_BLOCKS, _DRAWS = 20, 500
 _STEP = 1e-4
-_DIRECTIONS = 3
+_DIRECTIONS = 2
 
 Family = Callable[[Tensor], Distribution]
 """The distribution at a place `()` along a line through a part's input or weights; 0 is where it stands."""
 
 
-def gradients_of_samples_are_those_of_the_mean(case: PartCase) -> None:
+def gradients_of_samples_are_those_of_the_mean(case: Home) -> None:
     """Gradients through samples are, in the mean, finite differences of the expectation."""
     placed = case.placed(rough=True)
     law = look_at(placed, case.kind).law
@@ -36,13 +36,15 @@ def gradients_of_samples_are_those_of_the_mean(case: PartCase) -> None:
         start = family(torch.zeros((), dtype=torch.float64))
         score = _score(start.sample((200,)), 1 + len(start.batch_shape))
         torch.manual_seed(number)
-        gaps = [_block(family, score) for _ in range(_BLOCKS)]
-        if gaps[0] is None:
+        gaps = [_block(family, score) for _ in range(_BLOCKS if law.has_density else 0)]
+        if not gaps or gaps[0] is None:
             _smooth(family, score, number)
             continue
         differences = torch.stack([gap.difference for gap in gaps if gap is not None])
         gap = float(gap_in_errors(differences, 0.0))
-        wanted, found = (float(torch.stack([getattr(one, name) for one in gaps]).mean()) for name in ("finite", "slope"))
+        wanted, found = (
+            float(torch.stack([getattr(one, name) for one in gaps]).mean()) for name in ("finite", "slope")
+        )
         require(
             gap < SIGMAS,
             f"the gradient of a mean over samples is {found:.4g} where finite differences give {wanted:.4g}, "
@@ -122,7 +124,8 @@ def _family(placed: Placed, kind: str) -> Family:
 
 def _score(z: Tensor, leading: int) -> Callable[[Tensor], Tensor]:
     """Return a bounded function of samples, that feels where they are and how wide they lie: `(S, *batch)`."""
-    middle, spread = z.mean(0), z.std(0).clamp(min=1e-6)
+    middle, spread = z.mean(0), z.std(0)
+    spread = torch.where(spread > 1e-9, spread, torch.ones_like(spread))
     weights = torch.randn(2, *z.shape[1:], dtype=z.dtype)
 
     def score(value: Tensor) -> Tensor:
