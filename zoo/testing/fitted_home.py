@@ -94,7 +94,9 @@ class FittedHome(Home):
         with isolated(1), torch.no_grad():
             x = torch.rand(CODES + CODES // 2, *SHAPE)
             # Between black and white, so that codes differ.
-            return self.model.encode(x * torch.rand(len(x), 1, 1, 1)).sample()
+            q = self.model.encode(x * torch.rand(len(x), 1, 1, 1))
+            # Away from where priors start, where any vector is a code.
+            return 4 + 3 * q.sample() if q.support == "real" else q.sample()
 
     def fit(self, prior: FittedPrior, seed: int = 0) -> FittedPrior:
         """Fit a prior to all codes but those that are held out."""

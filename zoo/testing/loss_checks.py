@@ -25,7 +25,7 @@ from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS
 from zoo.testing.homes import Home
 
-_BATCHES, _IMAGES = 30, 64
+_BATCHES, _IMAGES = 12, 64
 _END = (1000.0, 10.0, 1.0)
 """The end of a run, where schedules have come to their last values."""
 
