@@ -47,7 +47,7 @@ def closed_form_kl_is_that_of_samples(case: Home) -> None:
         wanted, mean = (float(value.flatten()[worst]) for value in (closed.expand_as(drawn).mean(0), drawn.mean(0)))
         require(
             gap < SIGMAS,
-            f"its KL and that of '{pair.other}' is {wanted:.4g} nats in closed form and {mean:.4g} by {_DRAWS:,} samples, "
+            f"its KL with '{pair.other}' is {wanted:.4g} nats in closed form and {mean:.4g} by {_DRAWS:,} samples, "
             f"{gap:.0f} standard errors away; mend kl_to, kl_from or kl_by_group",
         )
     if not found:
@@ -71,7 +71,7 @@ def kl_to_itself_is_zero(case: Home) -> None:
         if closed is not None and pair.q.kl_by_group(pair.p, z) is None:
             found = True
             least = float(_whole(closed, z.unsqueeze(0), pair.q).min())
-            require(least > -1e-6, f"its KL and that of '{pair.other}' is {least:.3g} nats, less than zero")
+            require(least > -1e-6, f"its KL with '{pair.other}' is {least:.3g} nats, less than zero")
     if not found:
         raise NotApplicable("no closed form is known for it")
 

@@ -72,7 +72,7 @@ class FittedHome(Home):
 
     def empty(self, model: TakesPrior) -> FittedPrior:
         """Build the prior as it is before it is fitted."""
-        options = options_class(self.entry, self.kind)()
+        options = options_class(self.entry, self.kind).from_dict(self.options)
         site = replace(model.prior_site, train_size=CODES)
         return build_fitted_prior(self.registry, self.entry.name, options, site).eval()
 

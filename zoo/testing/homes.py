@@ -75,12 +75,16 @@ class Home(ABC):
         registry: Where parts and models are found.
         kind: What kind of part it is.
         entry: The part.
+        options: Its options, as far as they are not to be the defaults.
     """
 
-    def __init__(self, registry: Registry, kind: str, entry: Entry[PartSpec]) -> None:
+    def __init__(
+        self, registry: Registry, kind: str, entry: Entry[PartSpec], options: Mapping[str, Any] | None = None
+    ) -> None:
         self.registry = registry
         self.kind = kind
         self.entry = entry
+        self.options = dict(options or {})
 
     @abstractmethod
     def placed(self, *, shape: tuple[int, int, int] = SHAPE, rough: bool = False) -> Placed:

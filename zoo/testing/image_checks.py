@@ -40,7 +40,8 @@ def loads_images(loaded: Loaded) -> None:
         require(len(x), f"it has no {name} images")
         require(tuple(x.shape[1:]) == shape, f"its {name} images are {_words(x)}, and others {_words(images.train.x)}")
         require(
-            x.dtype == torch.uint8 or x.is_floating_point(), f"its {name} images are {x.dtype}; keep bytes or real numbers"
+            x.dtype == torch.uint8 or x.is_floating_point(),
+            f"its {name} images are {x.dtype}; keep bytes or real numbers",
         )
         require(not x.requires_grad, f"its {name} images carry gradients")
     require(images.name.strip(), "its images have no name, which runs and figures are told")
@@ -138,7 +139,6 @@ def strange_arguments_are_refused(loaded: Loaded) -> None:
     except Exception as error:
         require(False, f"--data {loaded.spec.name}:{strange} raises {type(error).__name__}; raise a ZooError")
     require(False, f"--data {loaded.spec.name}:{strange} is taken; raise a ZooError that says what may stand there")
-
 
 
 def _splits(images: ImageSet) -> Iterator[tuple[str, Split]]:

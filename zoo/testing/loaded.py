@@ -55,7 +55,9 @@ class Loaded:
             NotApplicable: If it is not on this machine, or wants an argument.
         """
         if self.spec.argument and self.argument is None:
-            raise NotApplicable(f"it reads what --data {self.spec.name}:{self.spec.argument} names, and nothing is named")
+            raise NotApplicable(
+                f"it reads what --data {self.spec.name}:{self.spec.argument} names, and nothing is named"
+            )
         return self.open(self.argument, **options)
 
     def open(self, argument: str | None, **options: Any) -> ImageSet:

@@ -181,7 +181,7 @@ def _arena(case: Home, widen: float = 1.0) -> Arena:
         NotApplicable: If the loss is for other parts.
     """
     kind: type[Loss] = import_reference(case.entry.item.part)
-    options: Options = options_class(case.entry, case.kind)()
+    options: Options = options_class(case.entry, case.kind).from_dict(case.options)
     try:
         return arena_with(case.registry, kind, options, widen)
     except ZooError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["METRIC_CHECKS", "metric_trials"]
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from zoo.catalogue import Source
 from zoo.registry import Registry
@@ -36,8 +37,18 @@ METRIC_CHECKS: Mapping[str, tuple[Check, ...]] = {
 }
 
 
-def metric_trials(registry: Registry, source: Source) -> Iterator[Trial]:
-    """Yield the trials of the metrics that a plugin brings."""
+def metric_trials(
+    registry: Registry, source: Source, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Trial]:
+    """Yield the trials of the metrics that a plugin brings.
+
+    Arguments:
+        registry: Where they are found.
+        source: The plugin.
+        options: Options of metrics, by what they are called, such as `metric iwae-bound`; the defaults otherwise.
+    """
+    chosen = options or {}
     for entry in registry.metrics.entries():
         if entry.source == source:
-            yield from trials(f"metric {entry.name}", METRIC_CHECKS, MetricCase(registry, entry))
+            thing = f"metric {entry.name}"
+            yield from trials(thing, METRIC_CHECKS, MetricCase(registry, entry, chosen.get(thing, {})))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["PartCase", "PartCheck"]
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,13 @@ class PartCase:
         registry: Where it is found.
         kind: What kind of part it is.
         entry: The part.
+        options: Its options, as far as they are not to be the defaults.
     """
 
     registry: Registry
     kind: str
     entry: Entry[PartSpec]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def home(self) -> Home:
@@ -36,10 +39,10 @@ class PartCase:
         if self.kind == FITTED_PRIOR:
             from zoo.testing.fitted_home import FittedHome
 
-            return FittedHome(self.registry, self.kind, self.entry)
+            return FittedHome(self.registry, self.kind, self.entry, self.options)
         from zoo.testing.part_home import PartHome
 
-        return PartHome(self.registry, self.kind, self.entry)
+        return PartHome(self.registry, self.kind, self.entry, self.options)
 
 
 @dataclass(frozen=True)

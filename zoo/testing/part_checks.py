@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["PART_CHECKS", "part_trials"]
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from zoo.catalogue import Source
 from zoo.registry import Registry
@@ -65,10 +66,20 @@ PART_CHECKS: Mapping[str, Mapping[str, tuple[Check, ...]]] = {
 OTHERS: Mapping[str, tuple[Check, ...]] = {"part": _PLACE, "maths": _BIJECTION}
 
 
-def part_trials(registry: Registry, source: Source) -> Iterator[Trial]:
-    """Yield the trials of the parts that a plugin brings."""
+def part_trials(
+    registry: Registry, source: Source, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Trial]:
+    """Yield the trials of the parts that a plugin brings.
+
+    Arguments:
+        registry: Where they are found.
+        source: The plugin.
+        options: Options of parts, by what they are called, such as `loss elbo`; the defaults otherwise.
+    """
+    chosen = options or {}
     for kind, catalogue in sorted(registry.parts.items()):
         for entry in catalogue.entries():
             if entry.source == source:
-                case = PartCase(registry, kind, entry)
-                yield from trials(f"{kind} {entry.name}", PART_CHECKS.get(kind, OTHERS), case)
+                thing = f"{kind} {entry.name}"
+                case = PartCase(registry, kind, entry, chosen.get(thing, {}))
+                yield from trials(thing, PART_CHECKS.get(kind, OTHERS), case)

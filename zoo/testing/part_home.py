@@ -129,7 +129,17 @@ class PartHome(Home):
         tiny = f"{name}.tiny" if "tiny" in self.registry.model(name).recipes else name
         # The options of a part that was chosen before go with it; those that were found stay.
         base = {role: part for role, part in self._chosen(name).items() if role not in parts}
-        return resolve(self.registry, tiny, [Layer("the conformance kit", {**base, **parts})])
+        own = {
+            f"{role}.{name}": value for role in self._places(name, base | parts) for name, value in self.options.items()
+        }
+        return resolve(self.registry, tiny, [Layer("the conformance kit", {**base, **parts, **own})])
+
+    def _places(self, model: str, parts: Mapping[str, str]) -> list[str]:
+        """Return the roles of a model that hold this part."""
+        spec = self.registry.model(model)
+        chosen = {**spec.parts, **parts}
+        roles = self.registry.composition(spec.composition).roles
+        return [role.name for role in roles if role.kind == self.kind and chosen.get(role.name) == self.entry.name]
 
     def _chosen(self, name: str) -> Mapping[str, str]:
         """Return the parts of the model that was found, if it is this one."""

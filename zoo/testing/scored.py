@@ -4,23 +4,21 @@ from __future__ import annotations
 
 __all__ = ["IMAGES", "SEEDS", "Scored", "value_of"]
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
-import zoo
+from zoo.assembly import build_model
 from zoo.catalogue import Entry
 from zoo.data.images import ImageSet, Split, class_counts
-from zoo.errors import ZooError
 from zoo.evaluation.measure import Asked, ask, measure
 from zoo.evaluation.subject import Subject
 from zoo.features.classifier import Classifier
 from zoo.features.learning import learn
 from zoo.interfaces import Batch, Measure, Model, Site, Step
-from zoo.assembly import build_model
 from zoo.registry import Registry
 from zoo.settings import Settings, resolve
 from zoo.specs import MetricSpec
@@ -44,16 +42,18 @@ class Scored:
     Arguments:
         registry: Where it and the models are found.
         entry: The metric.
+        options: Its options, as far as they are not to be the defaults.
     """
 
-    def __init__(self, registry: Registry, entry: Entry[MetricSpec]) -> None:
+    def __init__(self, registry: Registry, entry: Entry[MetricSpec], options: Mapping[str, Any]) -> None:
         self.registry = registry
         self.entry = entry
+        self.options = options
 
     @cached_property
     def asked(self) -> Asked:
-        """The metric with its options as they are by default."""
-        return ask(self.registry, {self.entry.name: {}})[0]
+        """The metric with its options."""
+        return ask(self.registry, {self.entry.name: self.options})[0]
 
     @cached_property
     def models(self) -> dict[str, Settings]:
