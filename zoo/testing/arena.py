@@ -107,9 +107,8 @@ class Arena:
         """Return log p(x), `(B,)`, exactly."""
         weight = self.decoder.weight.detach()
         covariance = weight @ weight.T + _NOISE**2 * torch.eye(len(weight), dtype=weight.dtype)
-        found: Tensor = torch.distributions.MultivariateNormal(
-            torch.zeros(len(weight)).to(weight), covariance
-        ).log_prob(x.flatten(1))
+        law = torch.distributions.MultivariateNormal(torch.zeros(len(weight)).to(weight), covariance)
+        found: Tensor = law.log_prob(x.flatten(1))  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return found
 
 
