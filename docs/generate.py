@@ -265,9 +265,14 @@ def _checks(_: str) -> str:
         named[trial.name][1].add(trial.thing.rpartition(" ")[0])
     blocks = []
     for group in [group for group in GROUPS_OF_CHECKS if group in found]:
-        rows = [(f"`{name}`", text, ", ".join(sorted(of))) for name, (text, of) in found[group].items()]
+        rows = [(f"`{name}`", text, _things(of)) for name, (text, of) in found[group].items()]
         blocks.append(f"### {group.capitalize()}\n\n{_table(('check', 'what it asserts', 'of'), rows)}")
     return "\n\n".join(blocks)
+
+
+def _things(of: set[str]) -> str:
+    kinds = set(_registry().parts)
+    return ", ".join(["every part", *sorted(of - kinds)] if kinds <= of else sorted(of))
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
