@@ -33,6 +33,9 @@ from zoo.options import Field, Options, describe
 from zoo.registry import Registry, load_registry
 from zoo.settings import resolve
 from zoo.specs import GROUPS, MetricSpec, PartSpec, TrackerSpec, import_reference
+from zoo.testing.check import GROUPS as GROUPS_OF_CHECKS
+from zoo.testing.collection import collect
+from zoo.testing.selection import select_all
 from zoo.training.options import TrainOptions
 from zoo.verified import Verified
 
@@ -296,6 +299,26 @@ def _code(lines: Iterable[str]) -> str:
     return "\n".join(("```text", *lines, "```"))
 
 
+def _checks(_: str) -> str:
+    """Every check of the kit that is made of something bundled, with what it asserts, by what it is about."""
+    found: dict[str, dict[str, tuple[str, set[str]]]] = {}
+    for trial in collect(select_all(_registry()), {}):
+        named = found.setdefault(trial.group, {})
+        if trial.name not in named:
+            named[trial.name] = (trial.sentence, set())
+        named[trial.name][1].add(trial.thing.rpartition(" ")[0])
+    blocks = []
+    for group in [group for group in GROUPS_OF_CHECKS if group in found]:
+        rows = [(f"`{name}`", text, _things(of)) for name, (text, of) in found[group].items()]
+        blocks.append(f"### {group.capitalize()}\n\n{_table(('check', 'what it asserts', 'of'), rows)}")
+    return "\n\n".join(blocks)
+
+
+def _things(of: set[str]) -> str:
+    kinds = set(_registry().parts)
+    return ", ".join(["every part", *sorted(of - kinds)] if kinds <= of else sorted(of))
+
+
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [headings, tuple("---" for _ in headings), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
@@ -314,6 +337,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "hooks": _hooks,
     "public": _public,
     "results": _results,
+    "checks": _checks,
 }
 
 

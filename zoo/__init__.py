@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
+        Bijection,
         Condition,
         Conditional,
         Decoder,
@@ -68,6 +69,7 @@ _LAZY = {
     **dict.fromkeys(
         (
             "Batch",
+            "Bijection",
             "Condition",
             "Conditional",
             "Decoder",
@@ -102,6 +104,7 @@ _LAZY = {
 
 __all__ = [
     "Batch",
+    "Bijection",
     "Chart",
     "Classifier",
     "CompositionSpec",
