@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from mutants import SOUND
+from kit_sound import SOUND
 
 from zoo import ZooError
 from zoo.testing import Failed, NotApplicable, Trial, parametrize_models, require, trials
