@@ -39,7 +39,14 @@ if TYPE_CHECKING:
 @click.option("--author", metavar="TEXT", help="Whose it is.  [default: git's user.name]")
 @click.pass_context
 def new(
-    ctx: click.Context, /, name: str, part: str, one_file: bool, out: Path | None, license: str | None, author: str | None
+    ctx: click.Context,
+    /,
+    name: str,
+    part: str,
+    one_file: bool,
+    out: Path | None,
+    license: str | None,
+    author: str | None,
 ) -> None:
     """Write a plugin that works as it stands, to be changed: a package with tests, or one file.
 
@@ -77,7 +84,9 @@ def _package(names: Names, kind: kinds.Kind, author: str | None, license: str) -
 
     found = find_author(author)
     if found == PLACEHOLDER and license != licenses.NONE:
-        say(f"NOTE: the author is '{PLACEHOLDER}', as neither --author nor git's user.name says; put yours in its place")
+        say(
+            f"NOTE: the author is '{PLACEHOLDER}', as neither --author nor git's user.name says; put yours in its place"
+        )
     return package_files(names, kind, found, license)
 
 
@@ -88,4 +97,8 @@ def _next(names: Names, kind: kinds.Kind, folder: Path, one_file: bool) -> list[
         return [f"zoo --plugin {path} plugins", kind.command(names, f"zoo --plugin {path}"), f"zoo check {path}"]
     # With a dot, or pip takes it for the name of a distribution.
     where = str(folder) if folder.is_absolute() else f"./{folder}"
-    return [f"pip install --editable {shlex.quote(f'{where}[test]')}", kind.command(names), f"pytest {shlex.quote(str(folder))}"]
+    return [
+        f"pip install --editable {shlex.quote(f'{where}[test]')}",
+        kind.command(names),
+        f"pytest {shlex.quote(str(folder))}",
+    ]

@@ -42,11 +42,15 @@ KINDS = {
         Kind("loss", "the tilted ELBO, a loss to which the worst coded images count most", ("Loss", "Options")),
         Kind("prior", "a prior of hyperbolic secants, with tails heavier than a normal's", ("Prior", "Options")),
         Kind("posterior", "a posterior of Gumbel units, which are skewed", ("Posterior", "Options")),
-        Kind("likelihood", "a logistic likelihood, which is the log-cosh error as a density", ("Likelihood", "Options")),
+        Kind(
+            "likelihood", "a logistic likelihood, which is the log-cosh error as a density", ("Likelihood", "Options")
+        ),
         Kind("network", "a residual network, as an encoder and as a decoder", ("Encoder", "Decoder", "Options")),
         Kind("encoder", "an encoder that reads an image's low frequencies", ("Encoder", "Options")),
         Kind("decoder", "a decoder that sees the code at every pixel, and where the pixel is", ("Decoder", "Options")),
-        Kind("composition", "a mixture of clusters of images, with an exact likelihood", ("Model", "Clusters", "Options")),
+        Kind(
+            "composition", "a mixture of clusters of images, with an exact likelihood", ("Model", "Clusters", "Options")
+        ),
         Kind("condition", "a condition that learns a vector for each label", ("Condition", "Options")),
         Kind(
             "fitted-prior",
