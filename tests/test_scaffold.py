@@ -243,7 +243,8 @@ def everything(zoo_here: Here, tmp_path: Path) -> Path:
 @pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is in the extra dev only")
 def test_it_is_in_style(everything: Path) -> None:
     ruff = [sys.executable, "-m", "ruff"]
-    ours = ["--config", str(ROOT / "pyproject.toml")]
+    code = [str(path) for path in (*everything.glob("packages/*/*/zoo_*"), everything / "files")]
+    ours = ["--config", str(ROOT / "pyproject.toml"), *code]
     for words in (
         ["check", "packages"],
         ["check", *ours],
