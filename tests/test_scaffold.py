@@ -322,6 +322,11 @@ def test_templates_are_in_the_wheel() -> None:
     assert {path.relative_to(ROOT).as_posix() for path in templates} <= built
 
 
+def test_every_kind_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    assert all(f"| `{kind}` |" in text for kind in KINDS)
+
+
 # --- the ideas -------------------------------------------------------------------------------------------------------
 
 
