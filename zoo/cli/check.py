@@ -39,6 +39,8 @@ def check(ctx: click.Context, /, what: str, only: tuple[str, ...], as_json: bool
       zoo check ./zoo-my-vae --only loss-falls
     """
     trials = _chosen(_trials(session(ctx).registry, what), only)
+    if not trials:
+        raise ZooError(f"{what} brings nothing to check; see 'zoo plugins'")
     outcomes = []
     for thing, group in groupby(trials, key=lambda trial: trial.thing):
         if not as_json:

@@ -54,4 +54,6 @@ def _require_distributions(model: LatentModel, batch: Batch, shape: tuple[int, i
         require(decoded.batch_shape == wanted, f"p(x|z) has batch shape {tuple(decoded.batch_shape)}, not {wanted}")
         require(decoded.event_shape == shape, f"p(x|z) is of images {tuple(decoded.event_shape)}, not {shape}")
         found = decoded.log_prob(batch.x)
-        require(tuple(found.shape) == wanted, f"log p(x|z) has shape {tuple(found.shape)}, not {wanted}; sum over pixels")
+        require(
+            tuple(found.shape) == wanted, f"log p(x|z) has shape {tuple(found.shape)}, not {wanted}; sum over pixels"
+        )

@@ -28,7 +28,7 @@ class Failed(AssertionError):
     """A check failed; the message is one sentence that says what is wrong, and what to do."""
 
 
-class NotApplicable(Exception):  # noqa: N818  # it is no error
+class NotApplicable(Exception):  # it is no error
     """A check says nothing of this thing; the message is why."""
 
 

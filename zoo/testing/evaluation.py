@@ -23,9 +23,9 @@ def eval_is_deterministic(case: ModelCase) -> None:
     """In eval mode the same seed gives the same loss, and means need no seed at all."""
     model, batch = case.model().eval(), case.batch(5)
     with case.seeded(7):
-        first = model.loss(batch, case.end).loss
+        first = model.loss(batch, case.end).loss.detach()
     with case.seeded(7):
-        again = model.loss(batch, case.end).loss
+        again = model.loss(batch, case.end).loss.detach()
     cure = "draw from torch's default generator alone, and change nothing in eval mode"
     require(first.equal(again), f"two losses of one batch and seed differ: {float(first)} and {float(again)}; {cure}")
     for (name, value), (_, other) in zip(_means(model, batch), _means(model, batch), strict=True):
@@ -45,7 +45,9 @@ def eval_is_free_of_the_batch(case: ModelCase) -> None:
         alone = [float((each[name][0] - value[i]).abs().max()) for i, each in enumerate(apart)]
         scale = max(1.0, float(value.abs().max()))
         cure = "take no statistics of the batch in eval mode"
-        require(max(alone) <= _CLOSE * scale, f"{name} of an image differs by {max(alone):.3g} when it is alone; {cure}")
+        require(
+            max(alone) <= _CLOSE * scale, f"{name} of an image differs by {max(alone):.3g} when it is alone; {cure}"
+        )
 
 
 def evaluation_changes_nothing(case: ModelCase) -> None:
@@ -65,6 +67,6 @@ def _means(model: Model, batch: Batch) -> Iterator[tuple[str, Tensor]]:
 
     able = given(model, batch.y)
     if isinstance(able, Reconstructs):
-        yield "the reconstruction", able.reconstruct(batch.x)
+        yield "the reconstruction", able.reconstruct(batch.x).detach()
     if isinstance(able, Embeds):
-        yield "the code", able.embed(batch.x)
+        yield "the code", able.embed(batch.x).detach()

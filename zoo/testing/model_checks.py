@@ -26,7 +26,6 @@ from zoo.testing.setting_checks import (
     has_a_tiny_recipe,
     options_have_dotted_names,
     settings_survive_their_file,
-    unknown_settings_are_refused,
 )
 from zoo.testing.sizes import batches_of_any_size, builds, odd_image_sizes, seed_gives_the_same_weights
 from zoo.testing.terms import finite_loss, players_own_each_parameter_once
@@ -38,7 +37,6 @@ MODEL_CHECKS: Mapping[str, tuple[Check, ...]] = {
         has_a_tiny_recipe,
         settings_survive_their_file,
         options_have_dotted_names,
-        unknown_settings_are_refused,
     ),
     "model": (
         builds,

@@ -39,7 +39,7 @@ def memory_layout_changes_nothing(case: ModelCase) -> None:
     for layout in (channels_last, contiguous_format):
         model = model.to(memory_format=layout)
         with case.seeded(3):
-            found.append(float(model.loss(laid_out(case.batch(shape=shape), layout), case.end).loss))
+            found.append(float(model.loss(laid_out(case.batch(shape=shape), layout), case.end).loss.detach()))
     last, plain = found
     cure = "use reshape or flatten, not view, and no strides"
     close = abs(last - plain) <= _CLOSE * max(1.0, abs(plain))

@@ -53,9 +53,7 @@ def parametrize_models(package: str | Path, *, expected_failures: Mapping[str, s
     return _decorator(package, expected_failures, ("models",))
 
 
-def _decorator(
-    package: str | Path, expected_failures: Mapping[str, str], kinds: tuple[str, ...]
-) -> Callable[[F], F]:
+def _decorator(package: str | Path, expected_failures: Mapping[str, str], kinds: tuple[str, ...]) -> Callable[[F], F]:
     try:
         import pytest
     except ImportError:

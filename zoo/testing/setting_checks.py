@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "has_a_tiny_recipe",
-    "options_have_dotted_names",
-    "settings_survive_their_file",
-    "unknown_settings_are_refused",
-]
+__all__ = ["has_a_tiny_recipe", "options_have_dotted_names", "settings_survive_their_file"]
 
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import ZooError
+from zoo.options import describe
 from zoo.runs.folder import Run
-from zoo.settings import Layer, config_layer, resolve
+from zoo.settings import Layer, Settings, config_layer, resolve
+from zoo.testing.bounds import inside
 from zoo.testing.check import Failed, require
 from zoo.testing.model_case import ModelCase
+from zoo.testing.wording import some
 
 
 def has_a_tiny_recipe(case: ModelCase) -> None:
@@ -30,35 +29,45 @@ def has_a_tiny_recipe(case: ModelCase) -> None:
 
 def settings_survive_their_file(case: ModelCase) -> None:
     """Its settings are the same after they were written as JSON, and as a run's `config.toml`."""
-    tables = case.settings.to_dict()
-    require(json.loads(json.dumps(tables)) == tables, "its settings are not the same after they were written as JSON")
+    settings = case.settings
+    tables = settings.to_dict()
     with tempfile.TemporaryDirectory() as folder:
-        Run(Path(folder)).write_config(tables)
+        Run(Path(folder)).write_config(json.loads(json.dumps(tables)))
         name, layer = config_layer(Path(folder) / "config.toml")
-    require(name == case.settings.model.name, f"config.toml names the model '{name}'")
-    again = resolve(case.registry, case.settings.model.name, [layer]).to_dict()
-    other = [f"{table}.{key}" for table in ("options", "training", "images") for key in again[table]
-             if again[table][key] != tables[table][key]]
-    require(not other and again["parts"] == tables["parts"], f"config.toml does not bring back {', '.join(other)}")
+    require(name == settings.model.name, f"config.toml names the model '{name}'")
+    again = resolve(case.registry, settings.model.name, [layer])
+    other = [role for role, options in settings.options.items() if again.options.get(role) != options]
+    other += [] if again.training == settings.training else ["training"]
+    require(not other, f"config.toml does not bring back the options of {some(other)}; let to_dict and from_dict agree")
 
 
 def options_have_dotted_names(case: ModelCase) -> None:
-    """Each option of its parts is taken by its dotted name."""
-    dotted = case.settings.to_dict()["options"]
-    for name, value in dotted.items():
-        try:
-            found = resolve(case.registry, f"{case.name}.tiny", [Layer("--", {name: value})])
-        except ZooError as error:
-            raise Failed(f"its own value of --{name} is refused: {error}") from error
-        require(found.to_dict()["options"][name] == value, f"--{name} {value} is not kept")
+    """Each option of its parts is set by its dotted name, `role.option`."""
+    for role, options in case.settings.options.items():
+        for field in describe(type(options)):
+            value = getattr(options, field.name)
+            _set(case, f"{role}.{field.name}", value, required=True)
+            # Another value may not go with those of other options.
+            for other in [one for one in inside(field) if one != value][:1]:
+                _set(case, f"{role}.{field.name}", other, required=False)
 
 
-def unknown_settings_are_refused(case: ModelCase) -> None:
-    """An option that no part has is refused, with the nearest name where there is one."""
-    wrong = "no_such_option"
+def _set(case: ModelCase, name: str, value: Any, *, required: bool) -> None:
     try:
-        resolve(case.registry, f"{case.settings.model.name}.tiny", [Layer("--", {wrong: 1})])
+        found = resolve(
+            case.registry,
+            f"{case.name}.tiny",
+            [Layer("the conformance kit", {name: "none" if value is None else value})],
+        )
     except ZooError as error:
-        require(wrong in str(error), f"a refusal does not name the option: {error}")
-    else:
-        raise Failed(f"takes an option '{wrong}' that none of its parts has")
+        if required:
+            raise Failed(f"its own value of --{name} is refused: {error}") from error
+        return
+    kept = _value(found, name)
+    same = list(kept) == list(value) if isinstance(value, list | tuple) else kept == value
+    require(same, f"--{name} {value} is taken, and {kept} is kept")
+
+
+def _value(settings: Settings, name: str) -> Any:
+    role, _, option = name.partition(".")
+    return getattr(settings.options[role], option)

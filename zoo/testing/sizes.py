@@ -40,10 +40,10 @@ def seed_gives_the_same_weights(case: ModelCase) -> None:
 def batches_of_any_size(case: ModelCase) -> None:
     """Batches of 1 and 5 images are scored, and batches of 2 and 5 train."""
     for count in (1, 5):
-        loss = case.model().eval().loss(case.batch(count), case.end).loss
+        loss = case.model().eval().loss(case.batch(count), case.end).loss.detach()
         require(bool(loss.isfinite()), f"the loss of {count} images is {float(loss)} in eval mode")
     for count in (2, 5):
-        loss = case.model().loss(case.batch(count), case.end).loss
+        loss = case.model().loss(case.batch(count), case.end).loss.detach()
         require(bool(loss.isfinite()), f"the loss of {count} images is {float(loss)} in training mode")
 
 
@@ -59,7 +59,7 @@ def odd_image_sizes(case: ModelCase) -> None:
             x = model.eval().sample(2)
         except Exception as error:
             raise Failed(f"images of {size} do not go through: {' '.join(str(error).split())}") from error
-        require(bool(loss.isfinite()), f"the loss of images of {size} is {float(loss)}")
+        require(bool(loss.isfinite()), f"the loss of images of {size} is {float(loss.detach())}")
         require(tuple(x.shape) == (2, *shape), f"samples for images of {size} have shape {tuple(x.shape)}")
 
 

@@ -33,7 +33,7 @@ def finite_loss(case: ModelCase) -> None:
 def _named(terms: Terms) -> list[tuple[str, Tensor]]:
     logs = [(f"term '{name}'", value) for name, value in terms.logs.items()]
     others = [(f"the loss of player '{name}'", value) for name, value in terms.adversaries.items()]
-    return [("the loss", terms.loss), *logs, *others]
+    return [(what, value.detach()) for what, value in (("the loss", terms.loss), *logs, *others)]
 
 
 def players_own_each_parameter_once(case: ModelCase) -> None:

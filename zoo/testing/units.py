@@ -12,7 +12,7 @@ _ROUNDING = 1e-4
 _ENOUGH = 0.2
 """An error of the means beyond this share of the loss would not tell a loss from its double."""
 
-_RATIO = (1.6, 2.5)
+_RATIO = (2**0.5, 2**1.5)
 _LEVEL = 0.01
 """Nats per pixel; a distortion nearer to 0 says nothing by its ratio."""
 
