@@ -17,7 +17,7 @@ from zoo_student.gammas import digamma_step, lgamma_step
 
 @dataclass(frozen=True, eq=False)
 class StudentT(Factorised):
-    """Student's t with independent units: density proportional to (1 + y^2 / df)^(-(df + 1) / 2), y = (z - loc) / scale.
+    """Student's t with independent units: density ~ (1 + y^2 / df)^(-(df + 1) / 2), where y = (z - loc) / scale.
 
     Arguments:
         loc: The mean, `(*batch, *event)`.

@@ -19,7 +19,7 @@ class StudentElbo(Loss):
 
     The KL between two Student-t's has no closed form, so that log q(z|x) - log p(z) is taken at the codes that the
     distortion is taken at; the more there are, the less noise. The power divergence has one, and no noise, but it is
-    not the rate in nats: minus the loss is then no bound on log p(x), and nothing is told of the factor before the rate.
+    not the rate in nats: minus the loss is then no bound on log p(x), and there is no factor before the rate to tell.
 
     Raises:
         ZooError: If the power divergence is asked for where posterior or prior is no Student-t.
