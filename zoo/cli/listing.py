@@ -48,6 +48,7 @@ def list_models(ctx: click.Context, /, family: str | None, metrics: bool, as_jso
             "name": entry.name,
             "family": entry.item.family,
             "plugin": entry.item.plugin,
+            "distribution": entry.source.distribution,
             "status": entry.item.status,
             "summary": entry.item.summary,
         }
