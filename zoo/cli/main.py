@@ -36,6 +36,7 @@ COMMANDS = {
     "embed": ("zoo.cli.pictures:embed", "Write the codes of images."),
     "runs": ("zoo.cli.runs:runs", "List runs, and remove them."),
     "features": ("zoo.cli.features:features", "List the classifiers that samples are looked at with, and train one."),
+    "new": ("zoo.cli.new:new", "Write a plugin of your own to begin with."),
     "data": ("zoo.cli.runs:data", "List the data sets, and where they lie."),
 }
 
