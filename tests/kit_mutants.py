@@ -297,7 +297,7 @@ class _Levels(Factorised):
     @property
     def mean(self) -> Tensor:
         levels = torch.linspace(0, 1, 256, dtype=self.loc.dtype).reshape(-1, *[1] * self.loc.ndim)
-        return (levels * self.log_prob_per_unit(levels.expand(256, *self.loc.shape)).exp()).sum(0)
+        return (levels * self.log_prob_per_unit(levels.expand(256, *self.loc.shape)).softmax(0)).sum(0)
 
     def rsample(self, shape: tuple[int, ...] = ()) -> Tensor:
         uniform = torch.rand(*shape, *self.loc.shape, dtype=self.loc.dtype).clamp(1e-9, 1 - 1e-9)
@@ -332,6 +332,19 @@ class SoundEncoder(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.tanh(self.layer(x.flatten(1)))
+
+
+class WrongDeclared(Network):
+    """A decoder that says the wrong shape of what it gives."""
+
+    def __init__(self, options: Options, site: Site) -> None:
+        super().__init__()
+        self.shape = site.shape
+        self.layer = nn.Linear(site.code_size, site.pixels)
+        self.out_shape = (site.shape[0], site.shape[2], site.shape[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.flatten(1)).reshape(-1, *self.shape)
 
 
 class WrongOutShape(SoundEncoder):

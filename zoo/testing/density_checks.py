@@ -41,7 +41,7 @@ def density_integrates_to_one(case: Home) -> None:
         return
     totals = {"integrates": _binary(law) if law.support == "binary" else grid_of(law).total}
     if case.kind == "likelihood" and law.support != "binary":
-        totals["sums over 256 grey levels"] = _levels(law)
+        totals["sums over 256 grey levels"] = _levels(law).sum(0)
     if not any(bool(((total - 1).abs() < 2e-3).all()) for total in totals.values()):
         found = " and ".join(f"{how} to {float(total.flatten()[0]):.4g}" for how, total in totals.items())
         require(
@@ -60,7 +60,9 @@ def samples_follow_the_density(case: Home) -> None:
         draws = law.sample((_FEWER,))
         require(bool(((draws == 0) | (draws == 1)).all()), "its samples are not 0 or 1, as its support says")
         return
-    share = grid_of(law).below(law.sample((_FEWER,)))
+    draws = law.sample((_FEWER,))
+    grey = case.kind == "likelihood" and bool(((draws * (_LEVELS - 1)).frac().abs() < 1e-9).all())
+    share = _share_below(law, draws) if grey else grid_of(law).below(draws)
     # The mean and the mean square of a uniform number.
     for power, wanted in ((1, 0.5), (2, 1 / 3)):
         gap = float(gap_in_errors(share**power, wanted, slack=2e-3).max())
@@ -120,10 +122,17 @@ def _binary(law: Factorised) -> Tensor:
 
 
 def _levels(law: Factorised) -> Tensor:
+    """Return what `log_prob` says of each grey level, `(256, *batch, *event)`."""
     like = torch.zeros_like(law.mean)
-    return sum(
-        (law.log_prob_per_unit(like + level / (_LEVELS - 1)).exp() for level in range(_LEVELS)), torch.zeros_like(like)
-    )
+    return torch.stack([law.log_prob_per_unit(like + level / (_LEVELS - 1)).exp() for level in range(_LEVELS)])
+
+
+def _share_below(law: Factorised, draws: Tensor) -> Tensor:
+    """Return the share of the mass below grey levels, of which each stands for as much as it weighs, at random."""
+    mass = _levels(law)
+    mass = mass / mass.sum(0)
+    level = (draws * (_LEVELS - 1)).round().long()
+    return mass.cumsum(0).gather(0, level) - torch.rand_like(draws) * mass.gather(0, level)
 
 
 def _tiled(small: Mapping[str, Tensor], large: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,10 +12,11 @@ __all__ = [
     "tempering_multiplies_the_spread",
 ]
 
+from typing import get_args
+
 import torch
 
-from zoo.distributions import Distribution, Factorised
-from zoo.distributions.base import _WITHIN
+from zoo.distributions import Distribution, Factorised, Support
 from zoo.errors import ZooError
 from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS, gap_in_errors, look, sampled
@@ -30,7 +31,8 @@ def shapes_of_samples(case: Home) -> None:
     """Batch, event, samples, means and densities have the shapes that the interface states."""
     seen = look(case)
     law = seen.law
-    require(law.support in _WITHIN, f"its support is '{law.support}', which is none of {', '.join(_WITHIN)}")
+    known = get_args(Support)
+    require(law.support in known, f"its support is '{law.support}', which is none of {', '.join(known)}")
     for name, found, wanted in (("batch", law.batch_shape, seen.batch), ("event", law.event_shape, seen.event)):
         require(tuple(found) == wanted, f"its {name} shape is {tuple(found)}, and should be {wanted}")
     one = (*seen.batch, *seen.event)

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.distributions import Distribution, Factorised
 from zoo.testing.check import NotApplicable, require
 from zoo.testing.draws import SIGMAS, gap_in_errors, look, look_at, sampled
-from zoo.testing.homes import Home
+from zoo.testing.part_home import PartHome
 
 _DRAWS = 4000
 
@@ -28,7 +28,7 @@ class _Pair:
 
 
 @torch.no_grad()
-def closed_form_kl_is_that_of_samples(case: Home) -> None:
+def closed_form_kl_is_that_of_samples(case: PartHome) -> None:
     """A KL in closed form is, within standard errors, the mean of log q(z) - log p(z) over samples of q."""
     found = 0
     for pair in _pairs(case):
@@ -55,7 +55,7 @@ def closed_form_kl_is_that_of_samples(case: Home) -> None:
 
 
 @torch.no_grad()
-def kl_to_itself_is_zero(case: Home) -> None:
+def kl_to_itself_is_zero(case: PartHome) -> None:
     """A KL in closed form is zero to the distribution itself, and to others not less."""
     law = look(case).law
     own = law.kl_to(law)
@@ -76,7 +76,7 @@ def kl_to_itself_is_zero(case: Home) -> None:
         raise NotApplicable("no closed form is known for it")
 
 
-def _pairs(case: Home) -> Iterator[_Pair]:
+def _pairs(case: PartHome) -> Iterator[_Pair]:
     """Yield a posterior with each prior that it fits; a prior with each posterior whose KL it alone knows."""
     other = "prior" if case.kind == "posterior" else "posterior"
     if not look(case).law.has_density:

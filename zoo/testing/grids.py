@@ -55,9 +55,9 @@ def grid_of(law: Factorised) -> Grid:
     Raises:
         NotApplicable: If the support is none over which to integrate.
     """
-    middle = law.sample((101,)).median(0).values
+    middle = law.point
     if law.support == "real":
-        spread = 1.4826 * (law.sample((101,)) - middle).abs().median(0).values.clamp(min=1e-3)
+        spread = (law.sample((101,)) - middle).abs().mean(0).clamp(1e-3, 1e3)
         u = _line(-16, 16, middle)
         x, slope = middle + spread * torch.sinh(u), spread * torch.cosh(u)
     elif law.support == "positive":

@@ -113,6 +113,10 @@ def handed(part: nn.Module, run: Callable[[], object]) -> tuple[Any, ...]:
     handle = part.register_forward_pre_hook(lambda module, arguments: kept.append(arguments))
     try:
         run()
+    except Exception:
+        # What comes after the part may not take what it gives.
+        if not kept:
+            raise
     finally:
         handle.remove()
     if not kept:

@@ -8,7 +8,7 @@ from zoo.testing.check import Failed, NotApplicable, require
 from zoo.testing.model_case import ModelCase
 from zoo.testing.wording import some
 
-_CLOSE = 1e-3
+_CLOSE = 1e-4
 
 
 def double_precision(case: ModelCase) -> None:

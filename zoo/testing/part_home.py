@@ -12,11 +12,11 @@ import torch
 
 from zoo.assembly import build_parts, compose
 from zoo.catalogue import Entry
-from zoo.errors import ZooError
-from zoo.interfaces import Site
+from zoo.errors import ZooError, one_line
+from zoo.interfaces import Condition, FittedPrior, Likelihood, Loss, Network, Part, Posterior, Prior, Site
 from zoo.registry import Registry
 from zoo.settings import Layer, Settings, resolve
-from zoo.specs import PartSpec
+from zoo.specs import PartSpec, import_or_tell
 from zoo.testing.check import Failed, NotApplicable
 from zoo.testing.homes import CLASSES, SHAPE, Home, Placed, roughen
 
@@ -24,9 +24,24 @@ _PLAINEST = "vae"
 """The bundled model that a part is put into first."""
 
 
+BASES: dict[str, type[Part]] = {
+    "encoder": Network,
+    "decoder": Network,
+    "posterior": Posterior,
+    "likelihood": Likelihood,
+    "prior": Prior,
+    "condition": Condition,
+    "loss": Loss,
+    "fitted-prior": FittedPrior,
+}
+"""What a part of each kind derives from."""
+
+
 @final
 class PartHome(Home):
     """A part in a model of its plugin that uses it, in a bundled one, or put in another's place."""
+
+    _reason = "there is no kind of model with a role for it"
 
     @cached_property
     def settings(self) -> Settings:
@@ -35,15 +50,26 @@ class PartHome(Home):
         Raises:
             Failed: If it fits none.
         """
-        reason = f"there is no kind of model with a role for a {self.kind}"
+        self._require_base()
         for settings in self._candidates():
             try:
                 self.build(settings)
             except ZooError as error:
-                reason = f"{settings.model.name} says: {error}"
+                self._reason = f"{settings.model.name} says: {error}"
                 continue
+            except Exception as error:
+                raise Failed(f"cannot be built in {settings.model.name}: {one_line(error)}") from error
             return settings
-        raise Failed(f"fits no model here ({reason}); bring one that uses it, in the plugin's registry.toml")
+        raise Failed(f"fits no model here ({self._reason}); bring one that uses it, in the plugin's registry.toml")
+
+    def _require_base(self) -> None:
+        spec, wanted = self.entry.item, BASES.get(self.kind, Part)
+        try:
+            found = import_or_tell(spec.part, "its code")
+        except ZooError as error:
+            raise Failed(str(error)) from error
+        if isinstance(found, type) and not issubclass(found, wanted):
+            raise Failed(f"{found.__name__} is no zoo.{wanted.__name__}; derive it from that")
 
     def placed(self, *, shape: tuple[int, int, int] = SHAPE, rough: bool = False) -> Placed:
         try:
@@ -122,7 +148,8 @@ class PartHome(Home):
     def _settings(self, name: str, parts: Mapping[str, str]) -> Settings | None:
         try:
             return self._swapped(name, parts)
-        except ZooError:
+        except ZooError as error:
+            self._reason = str(error)
             return None
 
     def _swapped(self, name: str, parts: Mapping[str, str]) -> Settings:

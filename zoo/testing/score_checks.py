@@ -16,8 +16,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from zoo.errors import ZooError
 from zoo.interfaces import Measure
-from zoo.testing.check import NotApplicable, require
+from zoo.testing.check import Failed, NotApplicable, require
 from zoo.testing.scored import IMAGES, SEEDS, Scored, value_of
 
 _PARTED = (21, 21, 6)
@@ -27,7 +28,11 @@ _PARTED = (21, 21, 6)
 def answers_for_every_model(scored: Scored) -> None:
     """For every kind of model and of code it has a finite number, or none with a reason."""
     for name in scored.models:
-        found = scored.measure(scored.build(name))
+        try:
+            found = scored.measure(scored.build(name))
+        except ZooError as error:
+            cure = "return Measure(None, reason), or tell the model its labels: zoo.given(model, batch.y)"
+            raise Failed(f"cannot be asked of {name} ({error}); {cure}") from error
         require(isinstance(found, Measure), f"gives a {type(found).__name__}, not a zoo.Measure")
         if found.value is None:
             require(found.reason.strip(), f"has no number for {name} and no reason; return Measure(None, reason)")
@@ -60,6 +65,8 @@ def same_seed_same_score(scored: Scored) -> None:
 
 def blocks_change_nothing(scored: Scored) -> None:
     """The score does not depend on how the test images are parted into blocks, but for the noise of another seed."""
+    if scored.entry.item.group == "cost":
+        raise NotApplicable("what a model costs is of the images that it is handed at once")
     name, whole = scored.example
     model = scored.build(name)
     noise = torch.stack([value_of(scored.measure(model, seed=seed)) for seed in SEEDS])

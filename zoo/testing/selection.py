@@ -75,7 +75,7 @@ def _sources(registry: Registry) -> Iterator[Source]:
 
 
 def _named(name: str) -> list[EntryPoint]:
-    """Return the entry points that a name stands for: their distribution, their module or one above it, or their own."""
+    """Return the entry points of a distribution, of a module or those below it, or of one name."""
     points = list(entry_points(group=GROUP))
     plain = name.replace("_", "-").lower()
     ways = (
