@@ -94,9 +94,9 @@ def bereft(student: Clean, run: str, student_wheel: Path) -> Iterator[Clean]:
 class TestUninstalled:
     """Its run needs it, and says so."""
 
-    @pytest.mark.parametrize("command", [("sample",), ("evaluate",), ("reconstruct",), ("fit",)])
-    def test_a_command_names_the_distribution(self, bereft: Clean, run: str, command: tuple[str, ...]) -> None:
-        line = bereft.refused("zoo", *command, run)
+    @pytest.mark.parametrize("command", ["sample", "evaluate"])
+    def test_a_command_names_the_distribution(self, bereft: Clean, run: str, command: str) -> None:
+        line = bereft.refused("zoo", command, run)
         assert line.startswith("zoo: ")
         assert "pip install zoo-student" in line
 

@@ -5,11 +5,12 @@ __all__ = ["StudentElbo"]
 from typing import final
 
 from torch import Tensor
-from zoo import Batch, LatentModel, Loss, Site, Step, Terms, ZooError, at_step
-from zoo.distributions import Distribution, kl
+from zoo import Batch, LatentModel, Loss, Posterior, Prior, Site, Step, Terms, ZooError, at_step
+from zoo.distributions import kl
 
 from zoo_student.distribution import StudentT
 from zoo_student.options import LossOptions
+from zoo_student.parts import StudentTPosterior, StudentTPrior
 from zoo_student.power import power_divergence
 
 
@@ -34,6 +35,12 @@ class StudentElbo(Loss):
         self.beta = options.beta
         self.power = options.divergence == "power"
         self.samples = options.samples
+        posterior, prior = site.part("posterior", Posterior), site.part("prior", Prior)
+        if self.power and not (isinstance(posterior, StudentTPosterior) and isinstance(prior, StudentTPrior)):
+            raise ZooError(
+                "--loss.divergence power compares a Student-t posterior with a Student-t prior;"
+                " add --posterior student-t --prior student-t, or take --loss.divergence kl"
+            )
 
     def rate_weight(self, step: Step) -> Tensor | float | None:
         return None if self.power else at_step(self.beta, step)
@@ -42,20 +49,11 @@ class StudentElbo(Loss):
         q, p = model.encode(batch.x), model.prior_distribution()
         z, log_q = q.draw((self.samples,))
         distortion = -model.decode(z).log_prob(batch.x).mean()
-        if self.power:
-            name, divergence = "divergence", both_student(q, p).sum(-1).mean()
+        # A prior that was fitted since may be of another family.
+        if self.power and isinstance(q, StudentT) and isinstance(p, StudentT):
+            name, divergence = "divergence", power_divergence(q, p).sum(-1).mean()
         else:
             # Without a density, as the point of a plain autoencoder, the second term is no rate.
             name, divergence = "rate" if q.has_density else "energy", kl(q, p, z, log_q).mean()
         loss = distortion + at_step(self.beta, step) * divergence
         return Terms.collect(loss, {"distortion": distortion, name: divergence}, q, p)
-
-
-def both_student(q: Distribution, p: Distribution) -> Tensor:
-    """Return the power divergence of each unit of two distributions that must be Student-t's."""
-    if isinstance(q, StudentT) and isinstance(p, StudentT):
-        return power_divergence(q, p)
-    raise ZooError(
-        "--loss.divergence power compares a Student-t posterior with a Student-t prior;"
-        " add --posterior student-t --prior student-t, or take --loss.divergence kl"
-    )
