@@ -39,7 +39,7 @@ docs: $(VENV)/.installed-demo ## Write the generated pages and tables of docs/ a
 
 clean: ## Remove .venv and caches; runs and downloads stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
-	find zoo plugins tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find zoo plugins tests docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed-%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: name one with make PYTHON=...")'

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from installing import ROOT, Clean, build, make_clean
 from torch import Tensor
 
 from zoo.cli.main import run
@@ -80,6 +81,18 @@ def zoo_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def zoo_process(tmp_path: Path, zoo_env: dict[str, str]) -> ZooProcess:
     """The command in real processes, in a fresh working folder."""
     return ZooProcess(tmp_path, zoo_env)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zoo's wheel, built once."""
+    return build("wheel", ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """A clean environment for each file of tests, with the zoo's wheel in it."""
+    return make_clean(tmp_path_factory.mktemp("clean"), wheel)
 
 
 @pytest.fixture

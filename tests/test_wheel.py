@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import sysconfig
 import tomllib
-import venv
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from installing import ROOT, Clean, build, call
 
 from zoo.features.files import SHIPPED
 
 pytestmark = [pytest.mark.slow, pytest.mark.anchor]
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {"zoo", *(path.name for path in (ROOT / "plugins").glob("zoo_*"))}
-
-
-def call(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
-    words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, f"{command} failed with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def build(target: str, source: Path, folder: Path) -> Path:
-    call(sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder, cwd=source)
-    (built,) = folder.iterdir()
-    return built
 
 
 def members(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("wheel", ROOT, tmp_path_factory.mktemp("dist"))
-
-
-@dataclass(frozen=True)
-class Clean:
-    """An environment that holds the wheel, and an empty folder to work in."""
-
-    folder: Path
-    site: Path
-    bin: Path
-    env: dict[str, str]
-
-    def __call__(self, program: str, *words: str) -> str:
-        return call(self.bin / program, *words, cwd=self.folder, env=self.env)
-
-
-@pytest.fixture(scope="module")
-def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Clean:
-    """Install the wheel where torch and the other libraries are borrowed from the environment of the tests.
-
-    A .pth file adds that environment's folders behind the clean one's own. The .pth files in an added folder are not
-    read, so that an editable install of the zoo in it stays unseen.
-    """
-    home = tmp_path_factory.mktemp("clean")
-    venv.create(home / "venv", with_pip=False)
-    scheme = {"base": str(home / "venv"), "platbase": str(home / "venv")}
-    site = Path(sysconfig.get_path("purelib", "venv", scheme))
-    bin_folder = Path(sysconfig.get_path("scripts", "venv", scheme))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", bin_folder / "python"]
-    call(*pip, "install", "--no-deps", "--no-index", wheel, cwd=home)
-    borrowed = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
-    folder = home / "work"
-    folder.mkdir()
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "OMP_NUM_THREADS": "1"}
-    return Clean(folder, site, bin_folder, env)
 
 
 def test_holds_engine_plugins_and_registry(wheel: Path) -> None:

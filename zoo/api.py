@@ -300,6 +300,7 @@ def build(
     model: str,
     shape: tuple[int, int, int],
     *,
+    config: dict[str, Any] | None = None,
     train_size: int = 1,
     classes: Mapping[str, Sequence[int]] | None = None,
     plugins: Sequence[str | Path] = (),
@@ -310,6 +311,7 @@ def build(
     Arguments:
         model: A model of the registry, or `model.recipe`.
         shape: The shape of one image.
+        config: Settings whose names are no Python names, such as `{"loss.beta": 0.11}`.
         train_size: The number of training images, which a few losses need.
         classes: How many training images each class of each label has, which a condition needs.
         plugins: One-file plugins to load, as in `load`.
@@ -324,7 +326,7 @@ def build(
         torch.Size([2, 3, 30, 17])
     """
     registry = load_registry(plugin_files=plugins)
-    settings = resolve(registry, model, [Layer("build", options)])
+    settings = resolve(registry, model, [Layer("build", {**(config or {}), **options})])
     spec = settings.model
     site = Site(shape, train_size, {}, classes or {})
     built = build_model(registry, spec.composition, spec.parts, settings.options, site)

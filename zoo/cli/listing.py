@@ -47,6 +47,7 @@ def list_models(ctx: click.Context, /, family: str | None, metrics: bool, tracke
             "name": entry.name,
             "family": entry.item.family,
             "plugin": entry.item.plugin,
+            "distribution": entry.source.distribution,
             "status": entry.item.status,
             "summary": entry.item.summary,
         }
