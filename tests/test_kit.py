@@ -110,6 +110,11 @@ class TestParametrize:
         ):
             parametrize_models("zoo_metrics")
 
+    def test_without_pytest_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pytest", None)
+        with pytest.raises(ZooError, match=r"zoo\.testing needs pytest; install it with \"pip install 'generative-zoo"):
+            parametrize_models("zoo_sphere")
+
     def test_what_is_expected_must_exist_and_have_a_reason(self) -> None:
         with pytest.raises(ZooError, match="no check is called 'loss-fall'; did you mean 'loss-falls'"):
             parametrize_models("zoo_sphere", expected_failures={"loss-fall": "it rises"})
