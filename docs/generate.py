@@ -11,6 +11,8 @@ from __future__ import annotations
 
 __all__ = ["PAGES", "fill"]
 
+import dataclasses
+import importlib
 import inspect
 import re
 import sys
@@ -21,6 +23,8 @@ from typing import Any
 
 import click
 
+import zoo
+import zoo.specs
 from zoo import hookspecs
 from zoo.cli.flags import OptionFlag
 from zoo.cli.main import zoo as command
@@ -28,7 +32,10 @@ from zoo.data.options import DataOptions
 from zoo.options import Field, Options, describe
 from zoo.registry import Registry, load_registry
 from zoo.settings import resolve
-from zoo.specs import GROUPS, MetricSpec, PartSpec, import_reference
+from zoo.specs import GROUPS, MetricSpec, PartSpec, TrackerSpec, import_reference
+from zoo.testing.check import GROUPS as GROUPS_OF_CHECKS
+from zoo.testing.collection import collect
+from zoo.testing.selection import select_all
 from zoo.training.options import TrainOptions
 from zoo.verified import Verified
 
@@ -178,7 +185,7 @@ def _link(spec: PartSpec) -> str:
     return f"[`{spec.name}`](parts.md#{spec.kind}-{spec.name})"
 
 
-def _fields(spec: PartSpec | MetricSpec) -> tuple[Field, ...]:
+def _fields(spec: PartSpec | MetricSpec | TrackerSpec) -> tuple[Field, ...]:
     return describe(import_reference(spec.options))
 
 
@@ -241,6 +248,10 @@ def _metric(spec: MetricSpec) -> str:
     return "\n".join([*facts, "", _options(fields, f"{spec.name}.")] if fields else facts)
 
 
+def _tracker(name: str) -> str:
+    return _options(_fields(_registry().tracker(name).item), f"{name}.")
+
+
 def _hooks(_: str) -> str:
     """Each hook as it is declared, without its decorator."""
     found = [getattr(hookspecs, name) for name in hookspecs.__all__ if name.startswith("zoo_")]
@@ -250,6 +261,62 @@ def _hooks(_: str) -> str:
         signature = inspect.getsource(hook).split('"""')[0].replace("@hookspec\n", "").strip().removesuffix(":")
         blocks.append(f"### {hook.__name__}\n\n```py\n{signature}\n```\n\n{inspect.getdoc(hook)}")
     return "\n\n".join(blocks)
+
+
+_UNDOCUMENTED = {
+    "Scheduled": "The type of a float option that is read at each step: a number, or a schedule of one.",
+    "Support": "Where values of a distribution lie.",
+    "__version__": "The version of the zoo.",
+    "hookimpl": "Marks a plugin's function as an implementation of the hook of the same name.",
+}
+"""What is said of names that have no docstring of their own."""
+
+
+def _public(what: str) -> str:
+    """What plugins may rely on: the names of a module, the hooks, or the fields of specs."""
+    if what == "hooks":
+        names = (name for name in hookspecs.__all__ if name.startswith("zoo_"))
+        # Annotations are text there, which Python shows in quotes.
+        return _code(f"{name}{inspect.signature(getattr(hookspecs, name))}".replace("'", "") for name in names)
+    if what == "specs":
+        kinds = [kind for name, kind in sorted(vars(zoo.specs).items()) if name.endswith("Spec") or name == "Role"]
+        return "\n\n".join(f"### {kind.__name__}\n\n{_code(_spec_fields(kind))}" for kind in kinds)
+    module = zoo if what == "zoo" else importlib.import_module(f"zoo.{what}")
+    return "\n".join(f"- `{name}`: {_sentence(name, getattr(module, name))}" for name in sorted(module.__all__))
+
+
+def _spec_fields(kind: Any) -> Iterator[str]:
+    for field in dataclasses.fields(kind):
+        default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
+        yield f"{field.name}: {field.type}{default}"
+
+
+def _sentence(name: str, thing: Any) -> str:
+    return _UNDOCUMENTED.get(name) or (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _code(lines: Iterable[str]) -> str:
+    return "\n".join(("```text", *lines, "```"))
+
+
+def _checks(_: str) -> str:
+    """Every check of the kit that is made of something bundled, with what it asserts, by what it is about."""
+    found: dict[str, dict[str, tuple[str, set[str]]]] = {}
+    for trial in collect(select_all(_registry()), {}):
+        named = found.setdefault(trial.group, {})
+        if trial.name not in named:
+            named[trial.name] = (trial.sentence, set())
+        named[trial.name][1].add(trial.thing.rpartition(" ")[0])
+    blocks = []
+    for group in [group for group in GROUPS_OF_CHECKS if group in found]:
+        rows = [(f"`{name}`", text, _things(of)) for name, (text, of) in found[group].items()]
+        blocks.append(f"### {group.capitalize()}\n\n{_table(('check', 'what it asserts', 'of'), rows)}")
+    return "\n\n".join(blocks)
+
+
+def _things(of: set[str]) -> str:
+    kinds = set(_registry().parts)
+    return ", ".join(["every part", *sorted(of - kinds)] if kinds <= of else sorted(of))
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -266,8 +333,11 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "images": _options_of(DataOptions),
     "datasets": _datasets,
     "metrics": _metrics,
+    "tracker": _tracker,
     "hooks": _hooks,
+    "public": _public,
     "results": _results,
+    "checks": _checks,
 }
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from installing import ROOT, Clean, build, make_clean
+from torch import Tensor
 
 from zoo.cli.main import run
+from zoo.data.images import ImageSet
+from zoo.data.options import DataOptions
 from zoo.evaluation.measure import score, usual
 from zoo.evaluation.subject import Subject
 from zoo.interfaces import Batch, Model, Step
@@ -129,3 +136,85 @@ def small(tmp_path: Path) -> str:
     """The name of a small data set in the working folder, as `--data` takes it."""
     write_small(tmp_path / "small.npz")
     return "npz:small.npz"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[ModuleType], ImageSet]:
+    """Draws a data set of a module that draws one, all of it, with a cache of its own."""
+
+    def draw(module: ModuleType) -> ImageSet:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+            found: ImageSet = module.load(None, DataOptions())
+            return found
+
+    return draw
+
+
+@pytest.fixture
+def made_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], Path]:
+    """Makes such a module draw few images, and tells the file that caches them."""
+
+    def make(module: ModuleType) -> Path:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setattr(module, "TRAIN", 50)
+        monkeypatch.setattr(module, "TEST", 10)
+        name = module.__name__.rpartition(".")[2]
+        return tmp_path / "generative-zoo" / f"{name}-{module._VERSION}.bin"
+
+    return make
+
+
+def damaged(content: bytes, how: str) -> bytes:
+    """Return what a file holds that is `flipped` in its last bit, too `short`, too `long` or `empty`."""
+    flipped = content[:-1] + bytes([content[-1] ^ 1])
+    return {"flipped": flipped, "short": content[:-1], "long": content + b"0", "empty": b""}[how]
+
+
+def sha256(*tensors: Tensor) -> str:
+    """Return the hash of the bytes of tensors."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder on the import path, with distributions in it."""
+
+    path: Path
+
+    def install(self, dist: str, points: dict[str, str], version: str = "1.0", **modules: str) -> None:
+        """Install a distribution with its entry points and modules; `parts__x` is the module `x` in `parts`."""
+        info = self.path / f"{dist.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        readme = "Name: not-this\nVersion: 9\n"
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n\n{readme}")
+        lines = [f"{name} = {value}" for name, value in points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[zoo.plugins]", *lines, ""]))
+        for name, code in modules.items():
+            self.write(name, code)
+
+    def write(self, name: str, code: str, suffix: str = ".py") -> Path:
+        path = self.path / f"{name.replace('__', '/')}{suffix}"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(textwrap.dedent(code))
+        return path
+
+    def uninstall(self, dist: str) -> None:
+        for path in self.path.glob(f"{dist.replace('-', '_')}-*.dist-info"):
+            shutil.rmtree(path)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A fresh folder on this process's import path; modules that came from it are forgotten again."""
+    path = tmp_path / "site"
+    path.mkdir()
+    monkeypatch.syspath_prepend(path)
+    before = set(sys.modules)
+    yield Site(path)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(path)):
+            del sys.modules[name]

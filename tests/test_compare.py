@@ -660,6 +660,19 @@ def test_metrics_that_fail_or_find_nothing(compared: Here) -> None:
     }
 
 
+def test_samples_that_are_too_few_are_no_failure_of_who_named_no_metric(zoo_here: Here, small: str) -> None:
+    words = ("compare", "vae.tiny", "--data", small, "--epochs", "1", "--samples", "5")
+    told = "5 samples are too few: --samples must be at least 6 for this metric"
+    zoo_here(*words, "--out", "c")
+    rows = {row["metric"]: row for row in read_document(Path("c/results.json"))["rows"]}
+    assert (rows["coverage"]["value"], rows["coverage"]["reason"]) == (None, told)
+    assert rows["frechet"]["reason"].startswith("5 samples are too few: --samples must be at least 65")
+    assert rows["mse"]["value"] > 0
+    for named in (("--metrics", "coverage"), ("--coverage.features", "classifier")):
+        done = zoo_here(*words, *named, "--samples", "4", "--out", f"c{named[0]}", code=1)
+        assert f"NOTE: coverage of vae.tiny failed: {told.replace('5', '4', 1)}" in done.lines
+
+
 class TestReuse:
     """A run is trained once, and only what is the same is taken for the same."""
 

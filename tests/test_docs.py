@@ -101,7 +101,7 @@ def desk(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZOO_DATA", str(data))
     monkeypatch.setenv("XDG_CACHE_HOME", str(data / "cache"))
-    for name in ("ZOO_DISABLE", "ZOO_STRICT"):
+    for name in ("ZOO_DISABLE", "ZOO_STRICT", "ZOO_TRACE"):
         monkeypatch.delenv(name, raising=False)
     before = set(sys.modules)
     yield tmp_path
@@ -293,12 +293,15 @@ def flags(registry: Registry) -> set[str]:
             names += [name for field in fields for name in (field.flag, f"{kind}.{field.flag}")]
     for entry in registry.metrics.entries():
         names += [f"{entry.name}.{field.flag}" for field in describe(import_reference(entry.item.options))]
+    for entry in registry.trackers.entries():
+        names += [f"{entry.name}.{field.flag}" for field in describe(import_reference(entry.item.options))]
     return found | {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 
 ELSEWHERE = {
     "plugins.md": {"--weight", "--sharpness.images"},  # options of what the page itself writes
     "README.md": {"--free"},
+    "tracking.md": {"--plainly", "--logdir"},  # of the page's own tracker, of tensorboard
     "options.md": {"--bta", "--channels"},  # shown as mistakes
     "CONTRIBUTING.md": set(),
 }
@@ -329,5 +332,5 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    listed = re.findall(r"\((\w+\.md)\)", (ROOT / "docs" / "README.md").read_text())
+    listed = re.findall(r"\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text())
     assert {page.name for page in (ROOT / "docs").glob("*.md")} == {"README.md", *listed}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+from conftest import damaged, sha256
 from torch import Tensor
 
 from zoo.data import glyphs
@@ -35,26 +36,14 @@ ALL_SHAPES = {
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageSet]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield load(None, DataOptions())
+def images(whole: Callable[[ModuleType], ImageSet]) -> ImageSet:
+    return whole(glyphs)
 
 
 @pytest.fixture
-def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def few(made_small: Callable[[ModuleType], Path]) -> Path:
     """A data set of few images and the file that caches it."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(glyphs, "TRAIN", 50)
-    monkeypatch.setattr(glyphs, "TEST", 10)
-    return tmp_path / "generative-zoo" / f"glyphs-{glyphs._VERSION}.bin"
-
-
-def sha256(*tensors: Tensor) -> str:
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return made_small(glyphs)
 
 
 def places(factor: Factor, values: Tensor) -> Tensor:
@@ -308,8 +297,7 @@ def test_the_cache_is_read(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_damaged_cache_is_drawn_again(few: Path, damage: str) -> None:
     drawn = load(None, DataOptions())
     good = few.read_bytes()
-    flipped = good[:-1] + bytes([good[-1] ^ 1])
-    few.write_bytes({"flipped": flipped, "short": good[:-1], "long": good + b"0", "empty": b""}[damage])
+    few.write_bytes(damaged(good, damage))
     assert torch.equal(load(None, DataOptions()).train.x, drawn.train.x)
     assert few.read_bytes() == good
 

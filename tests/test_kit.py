@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from mutants import SOUND
+from kit_sound import SOUND
 
 from zoo import ZooError
 from zoo.testing import Failed, NotApplicable, Trial, parametrize_models, require, trials
@@ -213,6 +213,13 @@ class TestCommand:
         assert "model kit-vae\n" in done.out
         said = re.search(r"Conforms to \[generative-zoo\]\(https://\S+\) plugin API 1: \d+ checks of zoo ", done.out)
         assert bool(said) == (what[0] == "."), "what was not checked is not said"
+
+    @pytest.mark.parametrize("what", ["kit-vae", "kit_loud"])
+    def test_a_file_that_is_loaded_before_the_command_is_known_by_name(self, what: str, zoo_here: Here) -> None:
+        Path("kit_loud.py").write_text(SOUND.replace("# before\n", "print('loud')\n"))
+        done = zoo_here("--plugin", "kit_loud.py", "check", what, "--json", *ONLY[:4])
+        assert json.loads(done.out)["passed"] is True
+        assert "loud" in done.lines, "and not in the document"
 
     @pytest.mark.parametrize(
         ("what", "words"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mutants import Broken, broken, written
+from kit_sound import Broken, broken, written
 
 from zoo.testing.model_checks import MODEL_CHECKS, trials_of_model
 

@@ -23,12 +23,15 @@ from hypothesis import strategies as st
 import zoo
 from zoo.comparison import nearest
 from zoo.comparison.nearest import nearest_training
+from zoo.comparison.page_pictures import picture_of
 from zoo.comparison.page_tables import tables_of
 from zoo.comparison.report import write_report
+from zoo.comparison.rows import middle
 from zoo.comparison.wording import enumerated, mean_and_spread, number
 from zoo.data.split import hold_out
 from zoo.evaluation.runs import images_for
-from zoo.figures.panels import Curve, panels
+from zoo.figures.bars import MOST_BARS, Units, bars_of
+from zoo.figures.panels import HEIGHT, WIDTH, Curve, panels
 from zoo.registry import load_registry
 from zoo.runs.folder import Run
 from zoo.runs.loading import load_model
@@ -81,6 +84,7 @@ def document_of(
             "likelihood": each[0].scores.get("likelihood"),
             "parameters": each[0].scores["parameters"],
             "error": None,
+            "pictured": len(each) - 1,
             "runs": [
                 {"seed": seed, "path": os.path.relpath(run.path, folder), "reused": seed > 0}
                 for seed, run in enumerate(each)
@@ -196,8 +200,8 @@ class TestPage:
     def test_has_every_section_once(self, page: str) -> None:
         elements = Elements(page)
         ids = [attrs["id"] for _, attrs, _ in elements.found if "id" in attrs]
-        assert ids[:4] == ["results", "verdicts", "curves", "nearest"]
-        assert set(ids[4:]) == {"reconstructions", "samples", "latent", "latent-grid", "traversals", "settings"}
+        assert ids[:5] == ["results", "verdicts", "curves", "units", "nearest"]
+        assert set(ids[5:]) == {"reconstructions", "samples", "latent", "latent-grid", "traversals", "settings"}
         assert len(ids) == len(set(ids))
         assert [attrs["href"] for attrs, _ in elements.all("a")] == [f"#{name}" for name in ids]
         ((_, heading),) = elements.all("h1")
@@ -230,6 +234,29 @@ class TestPage:
         # Five kinds of pictures of two models; sixteen samples of each with their neighbours.
         assert len(images) == 2 * 5 + 2 * 32
         assert all(str(attrs["src"]).startswith("data:image/") and attrs["alt"] for attrs, _ in images)
+
+    def test_pictures_are_of_the_seed_that_the_document_names(self, folder: Path, page: str) -> None:
+        elements = Elements(page)
+        for model, seed in (("ae.tiny", 0), ("vae.tiny", 1)):
+            ((image, _),) = elements.all("img", alt=f"Samples of {model}, seed {seed}")
+            shown = picture_of(runs_of(folder, model)[seed].figures / "samples.png")
+            assert shown is not None
+            assert image["src"] == shown.uri
+        captions = [text for _, text in elements.all("span", **{"class": "muted"})]
+        assert {"seed 0", "seed 1"} <= set(captions)
+        assert page.count("Of each model, the seed whose objective is the median.") == 6
+
+    def test_every_seed_has_its_curve_and_its_dots(self, folder: Path, page: str) -> None:
+        elements = Elements(page)
+        lines = [str(attrs["class"]) for attrs, _ in elements.all("g") if str(attrs["class"]).startswith("line")]
+        assert lines.count("line s0 train only") > 0
+        assert lines.count("line s1 train one") == 2 * lines.count("line s1 train mean") > 0
+        assert "vae.tiny, mean of 2 seeds, train: " in page
+        units = len(runs_of(folder, "vae.tiny")[0].scores["kl_per_unit"])
+        bars = page[page.index('<section id="units"') : page.index('<section id="nearest"')]
+        assert bars.count("<rect ") == units
+        assert bars.count("<circle ") == 2 * units
+        assert "The rate of each latent. Largest first in each seed" in bars
 
     def test_loads_nothing(self, page: str) -> None:
         for _, attrs, _ in Elements(page).found:
@@ -398,6 +425,66 @@ class TestPanels:
         assert line.points[-1] == max(line.points)
         assert line.last == "5000"
         assert panel.logarithmic
+
+    def test_several_runs_have_a_mean_over_the_epochs_that_all_have(self) -> None:
+        runs = [Curve("vae, seed 0", 0, records([4, 2, math.nan, 1])), Curve("vae, seed 1", 0, records([2, 1, 5]))]
+        (panel,) = panels([*runs, Curve("ae, seed 0", 1, records([3, 3, 3]))])
+        assert [(line.weight, line.place) for line in panel.lines] == [("one", 0), ("one", 0), ("only", 1), ("mean", 0)]
+        one, other, _, mean = panel.lines
+        assert [x for x, _ in mean.points] == [x for x, _ in other.points[:2]]
+        for (_, a), (_, b), (_, y) in zip(one.points, other.points, mean.points, strict=False):
+            assert y == pytest.approx((a + b) / 2, abs=0.1)
+        assert mean.last == "1.5"
+        (panel,) = panels([Curve("a", 0, records([1])), Curve("b", 0, [{"epoch": 2, "train": {"loss": 2}}])])
+        assert [line.weight for line in panel.lines] == ["only", "only"], "they share no epoch"
+
+
+VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=MOST_BARS + 20)
+
+
+class TestBars:
+    @settings(max_examples=40, deadline=None)
+    @given(st.dictionaries(st.sampled_from("012"), VALUES, min_size=1), st.booleans())
+    def test_every_box_and_dot_is_inside_and_stands_on_zero(self, seeds: dict[str, list[float]], ranked: bool) -> None:
+        (found,) = bars_of([Units("vae", 2, seeds)], ranked=ranked)
+        most = max(map(len, seeds.values()))
+        assert len(found.bars) + found.left_out == most
+        assert len(found.bars) == min(most, MOST_BARS)
+        for i, bar in enumerate(found.bars):
+            assert bar.left >= 0
+            assert bar.left + bar.width <= WIDTH
+            assert 0 <= bar.top <= bar.top + bar.height <= HEIGHT
+            assert found.zero == pytest.approx(bar.top, abs=0.11) or found.zero == pytest.approx(
+                bar.top + bar.height, abs=0.11
+            )
+            having = sum(len(values) > i for values in seeds.values())
+            assert len(bar.dots) == (having if having > 1 else 0)
+            assert all(0 <= at <= HEIGHT for at in bar.dots)
+
+    def test_each_seed_is_put_in_order_and_means_are_of_ranks(self) -> None:
+        seeds = {"0": [1.0, 5.0, math.nan, 3.0], "1": [4.0, 0.0, 2.0]}
+        (ranked,) = bars_of([Units("vae", 0, seeds)], ranked=True)
+        assert [bar.words.partition(";")[0] for bar in ranked.bars] == ["rank 1: 4.5", "rank 2: 2.5", "rank 3: 0.5"]
+        (plain,) = bars_of([Units("vae", 0, seeds)], ranked=False)
+        assert [bar.words.partition(";")[0] for bar in plain.bars] == [
+            "number 1: 2.5",
+            "number 2: 2.5",
+            "number 3: 2",
+            "number 4: 3",
+        ]
+
+    def test_models_share_a_scale(self) -> None:
+        small, large = bars_of([Units("a", 0, {"0": [1.0]}), Units("b", 1, {"0": [4.0]})], ranked=True)
+        assert large.bars[0].height == pytest.approx(4 * small.bars[0].height, abs=0.3)
+        assert small.values == large.values
+        assert bars_of([Units("a", 0, {"0": [math.nan]}), Units("b", 1, {})], ranked=True) == []
+
+    @pytest.mark.parametrize(
+        ("values", "place"),
+        [([5.0], 0), ([1.0, 2.0], 1), ([3.0, 1.0, 2.0], 2), ([1.0, None], 0), ([2.0, math.nan, 1.0], 0), ([], 0)],
+    )
+    def test_the_pictured_seed_is_the_one_in_the_middle(self, values: list[float | None], place: int) -> None:
+        assert middle(values) == place
 
 
 class TestNearest:

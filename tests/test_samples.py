@@ -222,7 +222,7 @@ class TestMetrics:
     def test_a_distance_stands_beside_its_yardsticks(self) -> None:
         one = found(fresh, "frechet")["frechet"]
         details = one.details
-        assert set(details) == {"floor", "noise", "pca", "samples", "images", "accuracy"}
+        assert set(details) == {"floor", "noise", "pca", "samples", "images", "accuracy", "features"}
         assert details["floor"] < details["pca"] < details["noise"]
         assert details["accuracy"] == CLASSIFIER.accuracy > 0.95
         noise = found(lambda n: torch.rand(n, 1, 12, 12), "frechet")["frechet"]
@@ -285,7 +285,7 @@ class TestMetrics:
         subject = Subject(Drawer(fresh), START, lambda: iter(batches(*TEST)))
         for one in measure(subject, ask(load_registry(third_party=False), {name: {} for name in NAMES})).values():
             assert one.value is None
-            assert one.reason == "there is no classifier of the label of these images"
+            assert one.reason.startswith("there is no classifier of the label of these images; Inception v3 needs ")
 
 
 class TestRuns:
@@ -296,3 +296,24 @@ class TestRuns:
         assert 0 <= one["coverage"] <= 1
         assert one["coverage.samples"] == one["data_copying.samples"] == 100
         assert one == zoo.evaluate("runs/a", metrics={name: {} for name in NAMES}, samples=100)
+
+    def test_too_few_samples_are_a_reason_where_nobody_named_the_metric(
+        self, zoo_here: Here, small: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("zoo.figures.gallery.draw_gallery", lambda *_: None)
+        zoo_here("train", "vae.tiny", "--data", small, "--out", "runs/a")
+        # Fewer than there are, which take minutes.
+        monkeypatch.setattr("zoo.catalogue.Catalogue.names", lambda _: ["frechet", "coverage", "data-copying", "psnr"])
+        words = ("evaluate", "runs/a", "--samples", "5", "--metrics")
+        told = "5 samples are too few: --samples must be at least 6 for this metric"
+        for named in ("coverage", "psnr,coverage", "all,coverage"):
+            assert zoo_here(*words, named, code=2).lines[-1] == f"zoo: {told}"
+        done = zoo_here(*words, "coverage,all", "--coverage.features", "classifier", code=2)
+        assert done.lines[-1] == f"zoo: {told}", "an option names its metric"
+        done = zoo_here(*words, "all")
+        assert f"coverage: none, because {told}" in done.lines
+        assert "coverage\t–" in done.out
+        assert "data_copying.samples\t5" in done.out
+        scores = zoo.load("runs/a").scores
+        assert scores["coverage"] is None
+        assert scores["reasons"]["coverage"] == told

@@ -11,15 +11,19 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import Done
+from conftest import Done, write_small
 from hatchling.builders.wheel import WheelBuilder
 
 import zoo
@@ -318,6 +322,11 @@ def test_templates_are_in_the_wheel() -> None:
     assert {path.relative_to(ROOT).as_posix() for path in templates} <= built
 
 
+def test_every_kind_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    assert all(f"| `{kind}` |" in text for kind in KINDS)
+
+
 # --- the ideas -------------------------------------------------------------------------------------------------------
 
 
@@ -540,3 +549,79 @@ def test_one_file_has_no_licence(zoo_here: Here, tmp_path: Path) -> None:
         assert done.lines == ["zoo: --one-file writes no licence and no author; leave --license and --author out"]
     assert list(tmp_path.iterdir()) == []
     assert "--part" in zoo_here("new", "my-vae", "--part", "nothing", code=2).err
+
+
+# --- installed -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clean:
+    """An environment of its own, and a folder with a package of each kind that is installed in it."""
+
+    folder: Path
+    bin: Path
+    env: dict[str, str]
+
+    def __call__(self, *words: str | Path) -> str:
+        command = [str(self.bin / words[0]), *map(str, words[1:])]
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """Write everything with the command, and install it as its last words say, with nothing from an index.
+
+    What the tests' environment has is borrowed by a .pth file, the zoo is that of the checkout.
+    """
+    home = tmp_path_factory.mktemp("clean")
+    venv.create(home / "venv", with_pip=False)
+    scheme = {"base": str(home / "venv"), "platbase": str(home / "venv")}
+    site = Path(sysconfig.get_path("purelib", "venv", scheme))
+    borrowed = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (site / "borrowed.pth").write_text("\n".join([str(ROOT), str(ROOT / "plugins"), *borrowed]) + "\n")
+    bin_folder = Path(sysconfig.get_path("scripts", "venv", scheme))
+    for program, module in {"zoo": "zoo", "pytest": "pytest", "pip": "pip"}.items():
+        script = bin_folder / program
+        script.write_text(f'#!/bin/sh\nexec "{bin_folder / "python"}" -m {module} "$@"\n')
+        script.chmod(0o755)
+    env = {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    made = Clean(home, bin_folder, {**env, "ZOO_STRICT": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    folders = []
+    for kind in KINDS:
+        pip = shlex.split(made("zoo", "new", f"new-{kind}", "--part", kind, "--author", "Ada").splitlines()[0])
+        folders += [pip[-2], pip[-1]]
+    made("pip", "install", *offline, *folders)
+    write_small(home / "small.npz")
+    return made
+
+
+@pytest.mark.slow
+@every_kind
+def test_the_commands_that_it_prints_work(kind: str, clean: Clean, tmp_path: Path) -> None:
+    """Install, use, test: the first is done by the fixture, for all at once."""
+    name = f"new-{kind}"
+    listed = json.loads(clean("zoo", "plugins", "--json"))["plugins"]
+    assert name in {row["plugin"] for row in listed}
+    use = KINDS[kind].command(read_name(name)).replace("runs/", f"{tmp_path}/")
+    small = ["--limit", "64", *([] if "--data" in use else ["--data", "npz:small.npz"])]
+    for words in map(shlex.split, use.split(" && ")):
+        training = ["--epochs", "1", *small, "--out", str(tmp_path / "new")] if words[1] == "train" else []
+        clean(*words[:3], *training, *words[3:])
+    assert " passed" in clean("pytest", "-q", "-p", "no:cacheprovider", f"zoo-{name}")
+
+
+@pytest.mark.slow
+def test_the_wheel_of_one_holds_its_registry_and_its_licence(clean: Clean, tmp_path: Path) -> None:
+    clean("pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", tmp_path, "./zoo-new-prior")
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = set(archive.namelist())
+        (metadata,) = (archive.read(name).decode() for name in found if name.endswith(".dist-info/METADATA"))
+    own = {"__init__.py", "options.py", "parts.py", "py.typed", "registry.toml"}
+    assert {name for name in found if ".dist-info" not in name} == {f"zoo_new_prior/{name}" for name in own}
+    assert any(name.endswith("licenses/LICENSE") for name in found)
+    assert "License-Expression: Apache-2.0" in metadata
+    assert "Author: Ada" in metadata

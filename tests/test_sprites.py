@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from conftest import Done
+from conftest import Done, damaged, sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -34,26 +34,14 @@ MIDDLE = {"x": 0.5, "y": 0.5}
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageSet]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield load(None, DataOptions())
+def images(whole: Callable[[ModuleType], ImageSet]) -> ImageSet:
+    return whole(sprites)
 
 
 @pytest.fixture
-def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def few(made_small: Callable[[ModuleType], Path]) -> Path:
     """A data set of few images and the file that caches it."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(sprites, "TRAIN", 50)
-    monkeypatch.setattr(sprites, "TEST", 10)
-    return tmp_path / "generative-zoo" / f"sprites-{sprites._VERSION}.bin"
-
-
-def sha256(*tensors: Tensor) -> str:
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return made_small(sprites)
 
 
 def ink(x: Tensor) -> Tensor:
@@ -209,8 +197,7 @@ def test_the_cache_is_read(few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_damaged_cache_is_drawn_again(few: Path, damage: str) -> None:
     drawn = load(None, DataOptions())
     good = few.read_bytes()
-    flipped = good[:-1] + bytes([good[-1] ^ 1])
-    few.write_bytes({"flipped": flipped, "short": good[:-1], "long": good + b"0", "empty": b""}[damage])
+    few.write_bytes(damaged(good, damage))
     assert torch.equal(load(None, DataOptions()).train.x, drawn.train.x)
     assert few.read_bytes() == good
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Diverged, ZooError
+from zoo.errors import Diverged, TooFewSamples, ZooError, ZooWarning
 from zoo.hookspecs import hookimpl
 from zoo.options import Options, Scheduled, option
 from zoo.schedules import Schedule
-from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role, TrackerSpec
 
 if TYPE_CHECKING:
-    from zoo.api import build, compare, evaluate, fit, load, train
+    from zoo.api import build, compare, evaluate, fit, load, sweep, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
     from zoo.evaluation.subject import Subject
     from zoo.features.classifier import Classifier, Unjudged
+    from zoo.features.extractor import FeatureExtractor
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
@@ -62,6 +63,7 @@ _LAZY = {
     "Subject": "zoo.evaluation.subject",
     "maximise_likelihood": "zoo.training.likelihood",
     **dict.fromkeys(("Classifier", "Unjudged"), "zoo.features.classifier"),
+    "FeatureExtractor": "zoo.features.extractor",
     **dict.fromkeys(("Chart", "Geometry"), "zoo.geometry"),
     "Run": "zoo.runs.folder",
     **dict.fromkeys(
@@ -116,6 +118,7 @@ __all__ = [
     "Embeds",
     "Encoder",
     "ExactLikelihood",
+    "FeatureExtractor",
     "FittedPrior",
     "Geometry",
     "ImageSet",
@@ -145,8 +148,11 @@ __all__ = [
     "Subject",
     "TakesPrior",
     "Terms",
+    "TooFewSamples",
+    "TrackerSpec",
     "Unjudged",
     "ZooError",
+    "ZooWarning",
     "__version__",
     "at_step",
     "build",

@@ -1,6 +1,6 @@
 """What goes wrong, told to people: one line that says what, where, and what to do next."""
 
-__all__ = ["Diverged", "Interrupted", "ZooError", "did_you_mean", "one_line"]
+__all__ = ["Diverged", "Interrupted", "TooFewSamples", "ZooError", "ZooWarning", "did_you_mean", "one_line"]
 
 from collections.abc import Iterable
 
@@ -11,10 +11,18 @@ class ZooError(Exception):
     exit_code = 2
 
 
+class ZooWarning(UserWarning):
+    """Something that goes on, and that may not be what is meant: the command line shows it as one line."""
+
+
 class Diverged(ZooError):
     """A run that trained and stopped making sense: exit code 1."""
 
     exit_code = 1
+
+
+class TooFewSamples(ZooError):
+    """A metric needs more samples than were asked for: a mistake only of who named the metric."""
 
 
 class Interrupted(KeyboardInterrupt):

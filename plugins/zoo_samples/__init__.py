@@ -1,4 +1,4 @@
-"""What samples are worth, in the features of a small classifier of the data: how near, how varied, how new."""
+"""What samples are worth, in the features of a classifier or of Inception v3: how near, how varied, how new."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def zoo_metrics() -> Iterator[MetricSpec]:
     """Distances of samples to images, what lies among what, copies, and whether samples of a label look like it."""
     yield MetricSpec(
         name="frechet",
-        summary="Fréchet distance of samples to test images, in the features of a small classifier of the data.",
+        summary="Fréchet distance of samples to test images, in the features of a classifier or of Inception v3.",
         metric="zoo_samples.frechet:Frechet",
+        options="zoo_samples.options:FeatureOptions",
         group="samples",
         better="lower",
         estimator=f"{_ESTIMATOR}; biased upwards by few",
@@ -39,6 +40,7 @@ def zoo_metrics() -> Iterator[MetricSpec]:
         name="precision",
         summary="Share of samples that lie among test images: how many are good.",
         metric="zoo_samples.manifold:Precision",
+        options="zoo_samples.options:FeatureOptions",
         group="samples",
         better="higher",
         estimator=_ESTIMATOR,
@@ -49,6 +51,7 @@ def zoo_metrics() -> Iterator[MetricSpec]:
         name="recall",
         summary="Share of test images that lie among samples: how much of the data is drawn.",
         metric="zoo_samples.manifold:Recall",
+        options="zoo_samples.options:FeatureOptions",
         group="samples",
         better="higher",
         estimator=_ESTIMATOR,
@@ -59,6 +62,7 @@ def zoo_metrics() -> Iterator[MetricSpec]:
         name="density",
         summary="How densely samples lie among test images; 1 is expected of images.",
         metric="zoo_samples.manifold:Density",
+        options="zoo_samples.options:FeatureOptions",
         group="samples",
         better="higher",
         estimator=_ESTIMATOR,
@@ -69,6 +73,7 @@ def zoo_metrics() -> Iterator[MetricSpec]:
         name="coverage",
         summary="Share of test images that have a sample near them.",
         metric="zoo_samples.manifold:Coverage",
+        options="zoo_samples.options:FeatureOptions",
         group="samples",
         better="higher",
         estimator=_ESTIMATOR,
@@ -79,6 +84,7 @@ def zoo_metrics() -> Iterator[MetricSpec]:
         name="data-copying",
         summary="How often a sample is nearer to a training image than a test image is: 0.5 is new, 1 is copied.",
         metric="zoo_samples.data_copying:DataCopying",
+        options="zoo_samples.options:FeatureOptions",
         group="samples",
         estimator=f"{_ESTIMATOR}, all training images",
         equation="P(d(y) < d(x)), d the distance of features to the nearest training image",

@@ -9,9 +9,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from zoo import Measure, Metric, Options, Subject, Unjudged
+from zoo import Measure, Metric, Subject, Unjudged
 from zoo_samples.neighbours import nearest
-from zoo_samples.seen import all_train_features, drawn_features, test_features
+from zoo_samples.options import FeatureOptions
+from zoo_samples.seen import View
 
 CLOSE = 0.01
 """The share of test images that are the closest to a training image: nearer than these is a copy."""
@@ -30,7 +31,7 @@ def share_nearer(x: Tensor, y: Tensor) -> float:
 
 @final
 class DataCopying(Metric):
-    """How often a sample is nearer to a training image than a test image is, in the features of a classifier.
+    """How often a sample is nearer to a training image than a test image is, in the features of a net.
 
     All training images are searched. Samples that are as new as test images get 0.5, copies get 1, samples that are
     unlike all images get 0; so a mixture of copies and poor samples may get 0.5 too. `copies` is the share of samples
@@ -42,21 +43,25 @@ class DataCopying(Metric):
         arXiv:2004.05675.
     """
 
-    def __init__(self, options: Options, subject: Subject) -> None:
+    def __init__(self, options: FeatureOptions, subject: Subject) -> None:
+        self.features = options.features
         self.subject = subject
 
     def compute(self) -> Measure:
         try:
-            known = all_train_features(self.subject)
-            of_test = nearest(test_features(self.subject, 1), known).sqrt()
-            of_samples = nearest(drawn_features(self.subject, 1), known).sqrt()
+            view = View.of(self.subject, self.features)
+            images, samples = view.pair(1)
+            known = view.all_train()
+            of_test = nearest(images, known).sqrt()
+            of_samples = nearest(samples, known).sqrt()
         except Unjudged as reason:
             return Measure(None, str(reason))
-        details = {
+        details: dict[str, float | str] = {
             "copies": float((of_samples < torch.quantile(of_test, CLOSE)).double().mean()),
             "distance": float(of_samples.median()),
             "test_distance": float(of_test.median()),
             "samples": len(of_samples),
             "images": len(of_test),
+            "features": view.extractor.name,
         }
         return Measure(share_nearer(of_samples, of_test), details=details)

@@ -1,21 +1,20 @@
-"""The Fréchet distance between test images and samples, in the features of a classifier of the data."""
+"""The Fréchet distance between test images and samples, in the features of a classifier or of Inception v3."""
 
 from __future__ import annotations
 
 __all__ = ["Frechet", "Moments", "frechet_distance"]
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from zoo import Measure, Metric, Options, Subject, Unjudged
-from zoo_samples.seen import drawn_features, test_features, train_features
+from zoo import Classifier, Measure, Metric, Subject, Unjudged
+from zoo_samples.options import FeatureOptions
+from zoo_samples.seen import View
 from zoo_samples.yardsticks import noise_features, pca_features
-
-LEAST = 65
-"""Images and samples that it needs: fewer than this have no covariance of full rank in 64 features."""
 
 
 @dataclass(frozen=True)
@@ -56,38 +55,50 @@ def _root(covariance: Tensor) -> Tensor:
 
 @final
 class Frechet(Metric):
-    """Fréchet distance of samples to test images, in the features of a classifier of the training images.
+    """Fréchet distance of samples to test images, in the features of a net that knows nothing of the model.
 
-    The classifier knows nothing of the model and is the same for every model on the same data. Read the number against
-    those beside it: `floor` is the distance of training images to test images, `noise` that of pixels drawn from 0 to
-    1, and `pca` that of a PCA model with as many components as the model's codes have numbers. `accuracy` is the
-    classifier's on test images.
+    That is a classifier of the training images, or Inception v3, and `features` says which. It is the same for every
+    model on the same data. Read the number against those beside it: `floor` is the distance of training images to test
+    images, `noise` that of pixels drawn from 0 to 1, and `pca` that of a PCA model with as many components as the
+    model's codes have numbers. `accuracy` is the classifier's on test images.
 
-    No published FID: that one's features are an Inception network's. Compare runs on the same data, with the same
-    number of images and samples; fewer of either make the distance larger.
+    A classifier's features give no published FID: that one's are those of Inception v3, of other numbers of images.
+    Compare runs on the same data, in the same features, with the same number of images and samples; fewer of either
+    make the distance larger. There must be more of both than a feature has values, 64 or 2,048, or else their
+    covariances have no full rank.
 
     References:
         GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium (Heusel et al., 2017),
         arXiv:1706.08500.
     """
 
-    def __init__(self, options: Options, subject: Subject) -> None:
+    def __init__(self, options: FeatureOptions, subject: Subject) -> None:
+        self.features = options.features
         self.subject = subject
 
     def compute(self) -> Measure:
         try:
-            seen, drawn = test_features(self.subject, LEAST), drawn_features(self.subject, LEAST)
+            view = View.of(self.subject, self.features)
+            least = view.extractor.size + 1
+            seen, drawn = view.pair(least)
         except Unjudged as reason:
             return Measure(None, str(reason))
         images = Moments.of(seen)
-        beside = {"floor": train_features(self.subject), "noise": noise_features(self.subject)}
-        pca = pca_features(self.subject)
-        if pca is not None:
-            beside["pca"] = pca
-        details = {
+        details: dict[str, float | str] = {
             name: frechet_distance(images, Moments.of(features))
-            for name, features in beside.items()
-            if len(features) >= LEAST
+            for name, features in _yardsticks(view)
+            if len(features) >= least
         }
-        counts = {"samples": len(drawn), "images": len(seen), "accuracy": self.subject.classifier().accuracy}
-        return Measure(frechet_distance(images, Moments.of(drawn)), details={**details, **counts})
+        details |= {"samples": len(drawn), "images": len(seen), "features": view.extractor.name}
+        if isinstance(view.extractor, Classifier):
+            details["accuracy"] = view.extractor.accuracy
+        return Measure(frechet_distance(images, Moments.of(drawn)), details=details)
+
+
+def _yardsticks(view: View) -> Iterator[tuple[str, Tensor]]:
+    """Yield the features that those of samples are read against, each with its name."""
+    yield "floor", view.train()
+    yield "noise", noise_features(view)
+    pca = pca_features(view)
+    if pca is not None:
+        yield "pca", pca

@@ -1,4 +1,4 @@
-"""The kernel distance between test images and samples, in the features of a classifier of the data."""
+"""The kernel distance between test images and samples, in the features of a classifier or of Inception v3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo import Measure, Metric, Subject, Unjudged
 from zoo_samples.options import KernelDistanceOptions
-from zoo_samples.seen import drawn_features, test_features, train_features
+from zoo_samples.seen import View
 
 LEAST = 2
 """Images and samples that it needs."""
@@ -47,21 +47,24 @@ class KernelDistance(Metric):
 
     def __init__(self, options: KernelDistanceOptions, subject: Subject) -> None:
         self.block = options.block
+        self.features = options.features
         self.subject = subject
 
     def compute(self) -> Measure:
         try:
-            seen, drawn = test_features(self.subject, LEAST), drawn_features(self.subject, LEAST)
+            view = View.of(self.subject, self.features)
+            seen, drawn = view.pair(LEAST)
         except Unjudged as reason:
             return Measure(None, str(reason))
         found = self._of_blocks(seen, drawn)
-        details: dict[str, float] = {"blocks": len(found), "block": min(self.block, len(seen), len(drawn))}
+        details: dict[str, float | str] = {"blocks": len(found), "block": min(self.block, len(seen), len(drawn))}
         if len(found) > 1:
             details |= {"sd": float(found.std()), "standard_error": float(found.std()) / math.sqrt(len(found))}
-        known = train_features(self.subject)
+        known = view.train()
         if len(known) >= LEAST:
             details["floor"] = float(self._of_blocks(seen, known).mean())
-        return Measure(float(found.mean()), details={**details, "samples": len(drawn), "images": len(seen)})
+        details |= {"samples": len(drawn), "images": len(seen), "features": view.extractor.name}
+        return Measure(float(found.mean()), details=details)
 
     def _of_blocks(self, seen: Tensor, drawn: Tensor) -> Tensor:
         """Return the distance of each pair of blocks, `(blocks,)`."""

@@ -11,9 +11,10 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from zoo import Measure, Metric, Options, Subject, Unjudged
+from zoo import FeatureExtractor, Measure, Metric, Subject, Unjudged
 from zoo_samples.neighbours import distances, kth_nearest
-from zoo_samples.seen import drawn_features, test_features, train_features
+from zoo_samples.options import FeatureOptions
+from zoo_samples.seen import View
 
 K = 5
 """Neighbours that the ball around an image or a sample reaches to: a part of what the numbers are."""
@@ -32,15 +33,22 @@ class Manifold:
     coverage: float
 
 
-def compare(images: Tensor, samples: Tensor, k: int = K) -> Manifold:
+def compare(images: Tensor, samples: Tensor, k: int = K, around_images: Tensor | None = None) -> Manifold:
     """Compare the features of images `(N, F)` and samples `(M, F)` by balls that reach to the k-th neighbour.
+
+    Arguments:
+        images: Features of images.
+        samples: Features of samples.
+        k: How many neighbours a ball reaches to.
+        around_images: The squared radii `(N,)` of the balls around images, if they are known.
 
     References:
         Improved Precision and Recall Metric for Assessing Generative Models (Kynkäänniemi et al., 2019),
         arXiv:1904.06991; Reliable Fidelity and Diversity Metrics for Generative Models (Naeem et al., 2020),
         arXiv:2002.09797.
     """
-    around_images, around_samples = kth_nearest(images, k), kth_nearest(samples, k)
+    around_images = kth_nearest(images, k) if around_images is None else around_images
+    around_samples = kth_nearest(samples, k)
     balls = torch.zeros(len(samples), dtype=torch.int64)
     recalled, covered = 0, 0
     for rows, block in distances(images, samples):
@@ -56,13 +64,24 @@ def compare(images: Tensor, samples: Tensor, k: int = K) -> Manifold:
     )
 
 
-def _of_samples(subject: Subject) -> Manifold:
-    return compare(test_features(subject, LEAST), drawn_features(subject, LEAST))
+def _of_samples(subject: Subject, extractor: FeatureExtractor) -> Manifold:
+    view = View(subject, extractor)
+    return _compared(view, view.pair(LEAST)[1])
 
 
-def _of_train(subject: Subject) -> Manifold | None:
-    known = train_features(subject)
-    return compare(test_features(subject, LEAST), known) if len(known) >= LEAST else None
+def _of_train(subject: Subject, extractor: FeatureExtractor) -> Manifold | None:
+    view = View(subject, extractor)
+    known = view.train()
+    return _compared(view, known) if len(known) >= LEAST else None
+
+
+def _compared(view: View, samples: Tensor) -> Manifold:
+    around_images = view.subject.once(_around_images, view.extractor)
+    return compare(view.pair(LEAST)[0], samples, K, around_images)
+
+
+def _around_images(subject: Subject, extractor: FeatureExtractor) -> Tensor:
+    return kth_nearest(View(subject, extractor).pair(LEAST)[0], K)
 
 
 class _Share(Metric):
@@ -71,18 +90,26 @@ class _Share(Metric):
     name: ClassVar[str]
 
     @final
-    def __init__(self, options: Options, subject: Subject) -> None:
+    def __init__(self, options: FeatureOptions, subject: Subject) -> None:
+        self.features = options.features
         self.subject = subject
 
     @final
     def compute(self) -> Measure:
         subject = self.subject
         try:
-            found, of_train = subject.once(_of_samples), subject.once(_of_train)
-            images = len(test_features(subject, LEAST))
+            view = View.of(subject, self.features)
+            images, samples = view.pair(LEAST)
+            found = subject.once(_of_samples, view.extractor)
+            of_train = subject.once(_of_train, view.extractor)
         except Unjudged as reason:
             return Measure(None, str(reason))
-        details: Mapping[str, float] = {"k": K, "samples": subject.samples, "images": images}
+        details: Mapping[str, float | str] = {
+            "k": K,
+            "samples": len(samples),
+            "images": len(images),
+            "features": view.extractor.name,
+        }
         if of_train is not None:
             details = {"train": getattr(of_train, self.name), **details}
         return Measure(getattr(found, self.name), details=details)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-__all__ = ["KernelDistanceOptions", "LabelAccuracyOptions"]
+__all__ = ["FeatureOptions", "Features", "KernelDistanceOptions", "LabelAccuracyOptions"]
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from zoo import Options, option
 
+Features: TypeAlias = Literal["auto", "classifier", "inception"]
+"""Whose features images and samples are compared in."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class KernelDistanceOptions(Options):
+class FeatureOptions(Options):
+    """Options of everything that compares samples with images."""
+
+    features: Features = option(
+        "auto", "Compare in features of a classifier of the data, of Inception v3, or of the first that can be had."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelDistanceOptions(FeatureOptions):
     """Options of the kernel distance."""
 
     block: int = option(1000, "Images in a block; the standard deviation is over blocks.", min=2)

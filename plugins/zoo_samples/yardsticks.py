@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from zoo import Embeds, Subject, given
-from zoo_samples.seen import features_of
+from zoo import Embeds, FeatureExtractor, Subject, given
+from zoo_samples.seen import View, features_of
 
 BLOCK = 500
 """Images that are drawn at once."""
@@ -23,26 +23,26 @@ FITTED = 10_000
 """Training images that the PCA learns from at most."""
 
 
-def noise_features(subject: Subject) -> Tensor:
+def noise_features(view: View) -> Tensor:
     """Return the features of images whose every pixel is drawn from 0 to 1, `(N, F)`, as many as samples."""
-    return subject.once(_of_noise)
+    return view.subject.once(_of_noise, view.extractor)
 
 
-def pca_features(subject: Subject) -> Tensor | None:
+def pca_features(view: View) -> Tensor | None:
     """Return the features of samples of a PCA model, `(N, F)`; nothing where the model has no codes or no data.
 
     It has as many components as the model's codes have numbers, a Gaussian along each, fitted to training images, and
     like most models of the zoo it draws mean images.
     """
-    return subject.once(_of_pca)
+    return view.subject.once(_of_pca, view.extractor)
 
 
-def _of_noise(subject: Subject) -> Tensor:
+def _of_noise(subject: Subject, extractor: FeatureExtractor) -> Tensor:
     shape, device = _like(subject)
-    return features_of(subject, (torch.rand(size, *shape).to(device) for size in _sizes(subject)))
+    return features_of(extractor, (torch.rand(size, *shape).to(device) for size in _sizes(subject)))
 
 
-def _of_pca(subject: Subject) -> Tensor | None:
+def _of_pca(subject: Subject, extractor: FeatureExtractor) -> Tensor | None:
     components, x = _latents(subject), _flat(subject)
     if components is None or len(x) < 2:
         return None
@@ -59,7 +59,7 @@ def _of_pca(subject: Subject) -> Tensor | None:
             flat = mean + (torch.randn(size, len(spread)) * spread) @ axes
             yield flat.clamp(0, 1).float().view(size, *shape).to(device)
 
-    return features_of(subject, drawn())
+    return features_of(extractor, drawn())
 
 
 def _latents(subject: Subject) -> int | None:

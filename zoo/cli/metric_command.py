@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "SAMPLES", "SPLIT", "MetricCommand", "metric_flags", "metric_names", "metric_options"]
+__all__ = [
+    "METRICS",
+    "SAMPLES",
+    "SPLIT",
+    "MetricCommand",
+    "metric_flags",
+    "metric_names",
+    "metric_options",
+    "unnamed_metrics",
+]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.completion import names
-from zoo.cli.flags import OptionFlag, field_flag, flag_values
+from zoo.cli.completion import after_comma, names
+from zoo.cli.flags import OptionFlag, field_flag, flag_values, flags_of_registry
 from zoo.cli.model_command import TrainerCommand
-from zoo.cli.session import Session
 from zoo.errors import ZooError
 from zoo.options import Field, describe
 from zoo.specs import import_reference
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from zoo.catalogue import Entry
     from zoo.registry import Registry
     from zoo.specs import MetricSpec
 
 _complete_metric = names(lambda registry: [(one.name, one.item.summary) for one in registry.metrics.entries()])
 
-
-def _complete_last(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer metrics for the last of several with commas between them."""
-    from click.shell_completion import CompletionItem
-
-    before, comma, last = incomplete.rpartition(",")
-    found = _complete_metric(ctx, param, last)
-    return [CompletionItem(f"{before}{comma}{item.value}", help=item.help) for item in found]
-
-
 METRICS = click.option(
     "--metrics",
     metavar="NAME,NAME|all",
-    shell_complete=_complete_last,
+    shell_complete=after_comma(_complete_metric),
     help="Compute these too; 'zoo list --metrics' shows what there is.",
 )
 SPLIT = click.option(
@@ -63,12 +59,8 @@ class MetricCommand(TrainerCommand):
 
 
 def metric_flags(ctx: click.Context) -> list[OptionFlag]:
-    """Return the flags that set the options of metrics, made once for a call of the command."""
-    found = ctx.find_object(Session)
-    if "zoo.metrics" not in ctx.meta:
-        ctx.meta["zoo.metrics"] = list(_flags(found.registry)) if found is not None else []
-    flags: list[OptionFlag] = ctx.meta["zoo.metrics"]
-    return flags
+    """Return the flags that set the options of metrics."""
+    return flags_of_registry(ctx, "zoo.metrics", _flags)
 
 
 def _flags(registry: Registry) -> Iterator[OptionFlag]:
@@ -95,7 +87,7 @@ def metric_names(registry: Registry, text: str | None) -> list[str]:
     """
     if text is None:
         return []
-    words = [word.strip() for word in text.split(",") if word.strip()]
+    words = _names(text)
     named = [word for word in words if not word.startswith("-")]
     # Looked up, so that a misspelt one is told rather than computed.
     without = {registry.metric(word.removeprefix("-")).name for word in words if word.startswith("-")}
@@ -105,8 +97,17 @@ def metric_names(registry: Registry, text: str | None) -> list[str]:
     return found
 
 
-def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return the options that were typed for each metric that was named.
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def metric_options(ctx: click.Context, wanted: Sequence[str], also: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Return the options that were typed for each metric that was named; an option names its metric where it may.
+
+    Arguments:
+        ctx: The call of the command.
+        wanted: The metrics that were named.
+        also: Those that are computed by default, and whose options may be set unnamed.
 
     Raises:
         ZooError: If an option is of a metric that was not named.
@@ -117,8 +118,14 @@ def metric_options(ctx: click.Context, wanted: Sequence[str]) -> dict[str, dict[
         if not dot:
             # A flag of training, where a command has such too.
             continue
-        if metric not in options:
+        if metric not in options and metric not in also:
             flag = f"--{metric}.{option.replace('_', '-')}"
             raise ZooError(f"{flag} sets an option of a metric that is not computed; add --metrics {metric}")
-        options[metric][option] = value
+        options.setdefault(metric, {})[option] = value
     return options
+
+
+def unnamed_metrics(text: str | None, wanted: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the metrics that `all` alone asks for: neither their name nor an option of theirs was typed."""
+    named = _names(text or "")
+    return {name for name, options in wanted.items() if name not in named and not options}

@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from zoo.cli.metric_command import METRICS, SAMPLES, SPLIT, MetricCommand, metric_names, metric_options
+from zoo.cli.metric_command import (
+    METRICS,
+    SAMPLES,
+    SPLIT,
+    MetricCommand,
+    metric_names,
+    metric_options,
+    unnamed_metrics,
+)
 from zoo.cli.metrics import print_scores
 from zoo.cli.opening import (
     DEVICE,
@@ -121,7 +129,10 @@ def evaluate(
     from zoo.evaluation.runs import evaluate_run
 
     chosen = facts["training"]["seed"] if seed is None else seed
-    scores = evaluate_run(registry, opened, data, device, chosen, options, wanted, split, samples, watch())
+    unnamed = unnamed_metrics(metrics, wanted)
+    scores = evaluate_run(
+        registry, opened, data, device, chosen, options, wanted, split, samples, watch(), unnamed=unnamed
+    )
     if as_json:
         with_prior = {"prior": prior} if prior is not None else {}
         print_json({"run": str(opened.path), **with_prior, "data": data or facts["data"]["name"], "scores": scores})

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Comparison", "compare_models"]
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from zoo.runs.files import write_text
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import load_model
 from zoo.settings import Layer, Settings, resolve
+from zoo.tracking import Tracker
 from zoo.training.progress import Progress
 
 
@@ -64,6 +65,7 @@ class _Work:
     wanted: Sequence[Asked]
     samples: int
     progress: Progress
+    trackers: Sequence[Tracker]
 
     def score(self, run: Run, device: str) -> ScoredRun:
         return score_run(self.registry, run, self.wanted, self.samples, device, self.progress)
@@ -78,9 +80,11 @@ def compare_models(
     out: Path | None,
     progress: Progress,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    unnamed: Collection[str] = (),
     samples: int = SAMPLES,
     command: str,
     baseline: Path | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> Comparison:
     """Compare models and runs; what was trained with the same settings before is not trained again.
 
@@ -92,9 +96,11 @@ def compare_models(
         out: The folder; by default the next `compare/<models>-<data>-<N>`, or the one where this was stopped.
         progress: Who is told.
         metrics: Options of further metrics, by name.
+        unnamed: Which of them nobody named: one that needs more samples finds nothing, and has not failed.
         samples: How many images metrics of samples draw.
         command: The command that does the same again.
         baseline: An earlier `results.json` that it will be held against; checked before anything is trained.
+        trackers: What follows the runs that are trained here.
 
     Raises:
         ZooError: If nothing is named, a name is unknown, or runs are of different data.
@@ -103,8 +109,8 @@ def compare_models(
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
     entries = parse_entries(names)
-    wanted = wanted_metrics(registry, metrics or {})
-    runs = {entry.label: find_run(entry.path) for entry in entries if entry.path is not None}
+    wanted = wanted_metrics(registry, metrics or {}, unnamed)
+    runs = {entry.label: find_run(entry.path, registry.plugins.paths) for entry in entries if entry.path is not None}
     for run in runs.values():
         # Here, before anything is written: the plugin of a run may be gone.
         load_model(run, registry)
@@ -114,7 +120,7 @@ def compare_models(
     if earlier is not None:
         same_models(earlier, str(baseline), agreed.data, [entry.label for entry in entries])
     path = open_folder(out, _stem(entries, agreed.data), _request(entries, agreed, runs))
-    work = _Work(registry, path, wanted, samples, progress)
+    work = _Work(registry, path, wanted, samples, progress, trackers)
     device = str(layer.values.get("device", "auto"))
     try:
         rows = _rows(work, entries, runs, agreed, seeds, device)
@@ -179,9 +185,9 @@ def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, fol
     for seed in range(first, first + seeds):
         seeded = replace(settings, training=replace(settings.training, seed=seed))
         where = folder.with_name(f"{folder.name}-seed{seed}")
-        command = shlex.join(["zoo", "train", "--config", str(where / "config.toml")])
+        command = shlex.join(["zoo", *work.registry.plugins.flags, "train", "--config", str(where / "config.toml")])
         try:
-            run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command)
+            run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command, work.trackers)
             one = replace(work.score(run, settings.training.device), reused=reused)
         # One model that fails, in whatever way its code does, must not cost the others.
         except Exception as error:
@@ -210,9 +216,9 @@ def _draw(work: _Work, rows: Sequence[Row], data: str) -> Path | None:
         return None
     from zoo.comparison.picture import draw_comparison
 
-    images, options = images_for(work.registry, shown[0].runs[0])
+    images, options = images_for(work.registry, shown[0].pictured)
     figure = work.path / "figures" / "comparison.png"
     figure.parent.mkdir(exist_ok=True)
     note = "log p(x): " + "; ".join(f"{row.name} {row.likelihood or 'none'}" for row in shown)
-    draw_comparison(figure, work.registry, [(row.name, row.runs[0]) for row in shown], images, options, data, note)
+    draw_comparison(figure, work.registry, [(row.name, row.pictured) for row in shown], images, options, data, note)
     return figure

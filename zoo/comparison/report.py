@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.comparison.page_bars import units_of
 from zoo.comparison.page_pictures import KINDS, Kind, Picture, Sampled, picture_of, sampled
 from zoo.comparison.page_tables import details_of, intervals, notes_of, tables_of
 from zoo.comparison.wording import DASH, enumerated, plain
@@ -42,19 +43,26 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class _Runs:
-    """The runs of one model that are on disk, with their seeds, and its place among the models."""
+    """The runs of one model that are on disk, with their seeds, which of them is pictured, and the model's place."""
 
     model: str
     place: int
     failed: bool
+    pictured: int
     runs: tuple[tuple[int, Run], ...]
+
+    @property
+    def shown(self) -> tuple[int, Run]:
+        """The run that pictures are of, after its seed."""
+        return self.runs[self.pictured]
 
 
 def write_report(path: Path, document: dict[str, Any], registry: Registry) -> Path:
     """Write the page of a comparison, and return where it is; the same comparison gives the same bytes.
 
-    Pictures are those that the runs drew of themselves. Samples, and the training images nearest to them, are made
-    here, of the first run of each model. What cannot be had is said in its place.
+    Curves and bars are of all runs. Pictures are those that the runs drew of themselves, of the one run of each model
+    that the document names; samples, and the training images nearest to them, are made here of the same run. What
+    cannot be had is said in its place.
 
     Arguments:
         path: The folder of the comparison; the page is `report.html` in it.
@@ -73,6 +81,7 @@ def write_report(path: Path, document: dict[str, Any], registry: Registry) -> Pa
         details=details_of(document),
         intervals=intervals(document),
         curves=_curves(found),
+        units=units_of(registry, [(each.model, each.place, each.runs) for each in found if not each.failed]),
         galleries=_galleries(found),
         neighbours=[_neighbours(registry, each) for each in found if each.runs and not each.failed],
         settings=[_flat(model.get("settings") or {}) for model in document["models"]],
@@ -125,7 +134,9 @@ def _title(document: Mapping[str, Any]) -> str:
 
 def _runs_of(path: Path, place: int, model: Mapping[str, Any]) -> _Runs:
     runs = [(run["seed"], Run(_folder(path, str(run["path"])))) for run in model.get("runs") or ()]
-    return _Runs(model["name"], place, bool(model.get("error")), tuple(runs))
+    seeds = [seed for seed, _ in runs]
+    pictured = seeds.index(model["pictured"]) if model.get("pictured") in seeds else 0
+    return _Runs(model["name"], place, bool(model.get("error")), pictured, tuple(runs))
 
 
 def _folder(path: Path, name: str) -> Path:
@@ -136,7 +147,9 @@ def _folder(path: Path, name: str) -> Path:
 def _curves(found: Sequence[_Runs]) -> tuple[list[Panel], list[Panel]]:
     """Return the panels that are shown at once, and those that are folded away."""
     curves = [
-        Curve(f"{each.model}, seed {seed}", each.place, run.records()) for each in found for seed, run in each.runs
+        Curve(f"{each.model}, seed {seed}", each.place, run.records(), each.model)
+        for each in found
+        for seed, run in each.runs
     ]
     drawn = panels(curves)
     told = [panel for panel in drawn if panel.term in TOLD_TERMS] or drawn
@@ -144,19 +157,20 @@ def _curves(found: Sequence[_Runs]) -> tuple[list[Panel], list[Panel]]:
 
 
 def _galleries(found: Sequence[_Runs]) -> list[tuple[Kind, list[Shown]]]:
-    """Return the pictures of each kind that at least one model has, of the first run of each."""
-    first = [each for each in found if each.runs]
-    galleries = [(kind, [_shown(each, kind) for each in first]) for kind in KINDS]
+    """Return the pictures of each kind that at least one model has, of one run of each."""
+    whole = [each for each in found if each.runs]
+    galleries = [(kind, [_shown(each, kind) for each in whole]) for kind in KINDS]
     return [(kind, shown) for kind, shown in galleries if any(each.picture for each in shown)]
 
 
 def _shown(each: _Runs, kind: Kind) -> Shown:
-    seed, run = each.runs[0]
+    seed, run = each.shown
     return Shown(each.model, each.place, seed, picture_of(run.figures / kind.file))
 
 
-def _neighbours(registry: Registry, each: _Runs) -> tuple[str, int, Sampled]:
-    return each.model, each.place, sampled(registry, each.runs[0][1])
+def _neighbours(registry: Registry, each: _Runs) -> tuple[str, int, int, Sampled]:
+    seed, run = each.shown
+    return each.model, each.place, seed, sampled(registry, run)
 
 
 def _flat(settings: Mapping[str, Any], head: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Row", "scored", "standard_error", "summary_of", "values_of"]
+__all__ = ["Row", "middle", "scored", "standard_error", "summary_of", "values_of"]
 
 import math
 import os
@@ -51,6 +51,11 @@ class Row:
         return [one.seed for one in self.scored]
 
     @property
+    def pictured(self) -> Run:
+        """The run that pictures are of: that with the median objective, so that nobody has chosen the best one."""
+        return self.runs[middle([one.scores.get("objective") for one in self.scored])]
+
+    @property
     def failed(self) -> dict[str, str]:
         """Why metrics failed, by key."""
         return {key: why for one in self.scored for key, why in one.failed.items()}
@@ -77,6 +82,7 @@ class Row:
             "likelihood": self.likelihood,
             "parameters": self.runs[0].metadata["outcome"]["parameters"] if self.runs else None,
             "error": self.error,
+            "pictured": self.pictured.metadata["training"]["seed"] if self.runs else None,
             "runs": [
                 {"seed": one.seed, "path": Path(os.path.relpath(one.run.path, folder)).as_posix(), "reused": one.reused}
                 for one in self.scored
@@ -88,6 +94,19 @@ class Row:
         for one in self.scored:
             for column in columns:
                 yield {"model": self.name, "seed": one.seed, "metric": column.key, **_cell(one, column.key)}
+
+
+def middle(values: Sequence[Any]) -> int:
+    """Return which of some values is the median, of an even number the larger one; the first if one is no number.
+
+    Example:
+        >>> middle([3.0, 1.0, 2.0]), middle([1.0, 2.0]), middle([1.0, None])
+        (2, 1, 0)
+    """
+    numbers = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    if not numbers or len(numbers) < len(values):
+        return 0
+    return sorted(range(len(numbers)), key=lambda i: numbers[i])[len(numbers) // 2]
 
 
 def _cell(one: ScoredRun, key: str) -> dict[str, Any]:

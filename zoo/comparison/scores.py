@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["COSTS", "MORE", "Column", "ScoredRun", "columns", "score_run", "wanted_metrics"]
+__all__ = ["COSTS", "Column", "ScoredRun", "columns", "score_run", "wanted_metrics"]
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.comparison.defaults import MORE
 from zoo.errors import ZooError, one_line
 from zoo.evaluation.measure import Asked, ask, usual
 from zoo.evaluation.runs import evaluate_run, how
@@ -19,12 +20,6 @@ from zoo.runs.folder import Run
 from zoo.runs.scores import score_key
 from zoo.specs import GROUPS, MetricSpec
 from zoo.training.progress import Progress
-
-MORE = ("frechet",)
-"""Metrics that a comparison computes by default beside the usual ones, where there are such.
-
-All together are meant to take no more than a minute for a run of MNIST on two cores.
-"""
 
 COSTS = (
     MetricSpec(name="parameters", summary="Trained values.", metric="", group="cost"),
@@ -73,15 +68,22 @@ class ScoredRun:
         return found
 
 
-def wanted_metrics(registry: Registry, asked: Mapping[str, Mapping[str, Any]]) -> list[Asked]:
+def wanted_metrics(
+    registry: Registry, asked: Mapping[str, Mapping[str, Any]], unnamed: Collection[str] = ()
+) -> list[Asked]:
     """Return the default metrics and those that were asked for, with their options.
+
+    Arguments:
+        registry: Where metrics are found.
+        asked: Options by metric, of those that were asked for.
+        unnamed: Which of them nobody named, as the default ones.
 
     Raises:
         ZooError: If there is no such metric or option.
     """
-    more: dict[str, Mapping[str, Any]] = {name: {} for name in MORE if name in registry.metrics}
-    found = {one.name: one for one in [*usual(registry), *ask(registry, {**more, **asked})]}
-    return list(found.values())
+    more: dict[str, Mapping[str, Any]] = {name: {} for name in MORE if name in registry.metrics and name not in asked}
+    asked_for = ask(registry, {**more, **asked}, {*more, *unnamed})
+    return list({one.name: one for one in [*usual(registry), *asked_for]}.values())
 
 
 def columns(wanted: Sequence[Asked]) -> list[Column]:
@@ -109,10 +111,21 @@ def score_run(
     """
     known = run.scores if run.whole and run.per_image else {}
     missing = {one.name: one.options.to_dict() for one in wanted if not _has(known, one, samples)}
+    unnamed = {one.name for one in wanted if one.unnamed}
     seed = run.metadata["training"]["seed"]
 
     def evaluate(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        return evaluate_run(registry, run, None, device, seed, metrics=metrics, samples=samples, progress=progress)
+        return evaluate_run(
+            registry,
+            run,
+            None,
+            device,
+            seed,
+            metrics=metrics,
+            samples=samples,
+            progress=progress,
+            unnamed=unnamed,
+        )
 
     failed: dict[str, str] = {}
     if missing:

@@ -13,9 +13,10 @@ from zoo.data.images import ImageSet, Split
 from zoo.data.options import DataOptions
 from zoo.evaluation.subject import Subject, block_seed
 from zoo.features.find import classifier_of
+from zoo.features.inception import Inception, load_inception
 from zoo.interfaces import Batch, Model, Step
 from zoo.training.feed import Feed
-from zoo.training.progress import Progress
+from zoo.training.progress import Progress, Silent
 from zoo.training.randomness import isolated
 
 BLOCK = 500
@@ -50,7 +51,7 @@ def subject_of(
         test: The images to score it on; the set's test images by default.
         train: The images that it was trained on; all the set has for training by default.
         samples: How many images a metric of samples draws.
-        progress: Who is told when a classifier of the data is trained.
+        progress: Who is told when a classifier of the data is trained, or of what takes long.
     """
     scored = images.test if test is None else test
     seen = images.train if train is None else train
@@ -67,7 +68,15 @@ def subject_of(
         samples=samples,
         data=images.name,
         classifier=lambda label: classifier_of(images, label, progress).to(device),
+        inception=lambda: _inception(device, progress or Silent()),
     )
+
+
+def _inception(device: torch.device, progress: Progress) -> Inception:
+    found = load_inception().to(device)
+    if device.type == "cpu":
+        progress.say("Inception v3 looks at each image and sample, which takes long on a CPU")
+    return found
 
 
 def _blocks(

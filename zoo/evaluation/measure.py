@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Asked", "as_scores", "ask", "measure", "score", "usual"]
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.errors import ZooError
+from zoo.errors import TooFewSamples, ZooError
 from zoo.evaluation.core import likelihood_of
 from zoo.evaluation.subject import Subject, block_seed
 from zoo.interfaces import Measure, Metric
@@ -27,24 +27,33 @@ from zoo.training.randomness import isolated
 
 @dataclass(frozen=True)
 class Asked:
-    """A metric that somebody wants: the name that finds it, what it is, and its options."""
+    """A metric that somebody wants.
+
+    Arguments:
+        name: What finds it.
+        spec: What it is.
+        options: Its options.
+        unnamed: Whether nobody named it, so that where too few samples are to be drawn for it, it finds nothing.
+    """
 
     name: str
     spec: MetricSpec
     options: Options
+    unnamed: bool = False
 
 
-def ask(registry: Registry, wanted: Mapping[str, Mapping[str, Any]]) -> list[Asked]:
+def ask(registry: Registry, wanted: Mapping[str, Mapping[str, Any]], unnamed: Collection[str] = ()) -> list[Asked]:
     """Find metrics by name and check their options, before any work is done.
 
     Arguments:
         registry: Where metrics are found.
         wanted: Options by metric; those that are left out keep their defaults.
+        unnamed: Which of them nobody named.
 
     Raises:
         ZooError: If there is no such metric or option, or a value is out of range.
     """
-    return [_ask_one(registry, name, values) for name, values in wanted.items()]
+    return [_ask_one(registry, name, values, name in unnamed) for name, values in wanted.items()]
 
 
 def usual(registry: Registry) -> list[Asked]:
@@ -52,11 +61,11 @@ def usual(registry: Registry) -> list[Asked]:
     return [_ask_one(registry, one.name, {}) for one in registry.metrics.entries() if one.item.usual]
 
 
-def _ask_one(registry: Registry, name: str, values: Mapping[str, Any]) -> Asked:
+def _ask_one(registry: Registry, name: str, values: Mapping[str, Any], unnamed: bool = False) -> Asked:
     entry = registry.metric(name)
     options: type[Options] = import_or_tell(entry.item.options, f"metric '{name}' of {entry.source}")
     try:
-        return Asked(entry.name, entry.item, options.from_dict(values))
+        return Asked(entry.name, entry.item, options.from_dict(values), unnamed)
     except ZooError as error:
         raise ZooError(f"metric {name}: {error}") from None
 
@@ -81,6 +90,7 @@ def measure(subject: Subject, asked: Sequence[Asked], progress: Progress | None 
 
     Raises:
         ZooError: If a metric's code does not import.
+        TooFewSamples: If a metric that was named needs more samples than the subject draws.
     """
     found = {}
     with _examined(subject):
@@ -109,7 +119,12 @@ def _compute(subject: Subject, asked: Asked) -> Measure:
     kind = import_or_tell(asked.spec.metric, f"metric '{asked.name}'")
     with isolated(block_seed(subject.seed, asked.spec.name)):
         metric: Metric = kind(asked.options, subject)
-        return metric.compute()
+        try:
+            return metric.compute()
+        except TooFewSamples as error:
+            if not asked.unnamed:
+                raise
+            return Measure(None, str(error))
 
 
 def as_scores(found: Mapping[str, Measure]) -> dict[str, Any]:

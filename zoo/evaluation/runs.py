@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["evaluate_run", "how", "images_for"]
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from zoo.data.images import ImageSet, Split
@@ -15,12 +15,14 @@ from zoo.device import choose_device
 from zoo.errors import ZooError
 from zoo.evaluation.blocks import SAMPLES, subject_of
 from zoo.evaluation.measure import Asked, ask, score, usual
+from zoo.following import Following
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.card import write_card
 from zoo.runs.folder import Run
 from zoo.runs.loading import find_data, load_model, place, step_of
-from zoo.training.progress import Progress
+from zoo.runs.origin import Origin
+from zoo.training.progress import Progress, Silent
 
 
 def images_for(
@@ -45,7 +47,7 @@ def images_for(
         chosen["limit"] = None
     reading = DataOptions.from_dict({**chosen, **(options or {})})
     if data is None:
-        data = find_data(registry, str(run.path), facts["name"], run.metadata.get("providers", {}))
+        data = find_data(registry, Origin(run, str(run.path), run.metadata["providers"]), facts["name"])
     images = open_images(registry, data, reading)
     wanted = tuple(facts["shape"])
     if images.shape != wanted:
@@ -73,6 +75,7 @@ def evaluate_run(
     split: str = "test",
     samples: int = SAMPLES,
     progress: Progress | None = None,
+    unnamed: Collection[str] = (),
 ) -> dict[str, Any]:
     """Score a run on images and, if they are its own test images, write the scores into it, beside earlier ones.
 
@@ -87,11 +90,12 @@ def evaluate_run(
         split: Which images: `test`, `train` or `val`.
         samples: How many images metrics of samples draw.
         progress: Who is told which metric is computed.
+        unnamed: Which of `metrics` nobody named: one that needs more samples finds nothing, and is no error.
 
     Raises:
-        ZooError: If the data does not fit the model, or there is no such metric.
+        ZooError: If the data does not fit the model, there is no such metric, or samples are too few for one.
     """
-    wanted = {one.name: one for one in [*usual(registry), *ask(registry, metrics or {})]}
+    wanted = {one.name: one for one in [*usual(registry), *ask(registry, metrics or {}, unnamed)]}
     images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
     model = place(load_model(run, registry), where)
@@ -119,6 +123,7 @@ def evaluate_run(
             scores["computed_with"] = {**run.scores.get("computed_with", {}), **made}
         run.add_scores(scores, per_image)
         write_card(run, run.scores, registry.metrics.entries())
+        Following(registry.plugins, run, progress or Silent()).evaluated(scores)
     return scores
 
 

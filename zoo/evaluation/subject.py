@@ -7,16 +7,18 @@ __all__ = ["Subject", "block_seed"]
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, TypeAlias, TypeVar, cast, final
+from typing import Any, TypeAlias, TypeVar, TypeVarTuple, cast, final
 
 import torch
 from torch import Tensor
 
 from zoo.features.classifier import Classifier, Unjudged
+from zoo.features.inception import Inception, load_inception
 from zoo.interfaces import Batch, Model, SampleOptions, Step
 from zoo.training.randomness import isolated
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Batches: TypeAlias = Callable[[], Iterator[Batch]]
 
 DRAWN = 500
@@ -48,6 +50,7 @@ class Subject:
         samples: How many images a metric of samples draws.
         data: The name of the data set.
         classifier: Makes the classifier of the data for the name of a label.
+        inception: Makes Inception v3.
 
     Example:
         >>> import zoo
@@ -68,6 +71,7 @@ class Subject:
         samples: int = 10_000,
         data: str = "",
         classifier: Callable[[str], Classifier] = _no_classifier,
+        inception: Callable[[], Inception] = load_inception,
     ) -> None:
         self.model = model
         self.step = step
@@ -77,8 +81,10 @@ class Subject:
         self._test = test
         self._train = train
         self._classifier = classifier
+        self._load_inception = inception
         self._classifiers: dict[str, Classifier] = {}
-        self._made: dict[Callable[[Subject], Any], Any] = {}
+        self._inception: Inception | None = None
+        self._made: dict[tuple[Any, ...], Any] = {}
 
     def test(self, limit: int | None = None) -> Iterator[Batch]:
         """Yield the test images, or the first of them, block by block; what is drawn between is seeded by the block."""
@@ -109,12 +115,23 @@ class Subject:
             self._classifiers[label] = self._classifier(label)
         return self._classifiers[label]
 
-    def once(self, make: Callable[[Subject], T]) -> T:
-        """Return `make(subject)`, which is called once for all metrics that share it."""
-        if make not in self._made:
+    def inception(self) -> Inception:
+        """Return Inception v3, in whose features papers compare samples with images.
+
+        Raises:
+            ZooError: If its weights, or the package that has its net, are not on this machine.
+        """
+        if self._inception is None:
+            self._inception = self._load_inception()
+        return self._inception
+
+    def once(self, make: Callable[[Subject, *Ts], T], *args: *Ts) -> T:
+        """Return `make(subject, *args)`, which is called once for all metrics that share it with these arguments."""
+        key = (make, *args)
+        if key not in self._made:
             with isolated(block_seed(self.seed, f"{make.__module__}.{make.__qualname__}")):
-                self._made[make] = make(self)
-        return cast(T, self._made[make])
+                self._made[key] = make(self, *args)
+        return cast(T, self._made[key])
 
     def _blocks(self, batches: Iterator[Batch], purpose: str, limit: int | None) -> Iterator[Batch]:
         left = limit

@@ -1,1 +1,1 @@
-"""The small classifiers whose last hidden layer metrics of samples see with: shipped, kept, or trained on first use."""
+"""What metrics of samples see with: small classifiers, shipped, kept or trained on first use, and Inception v3."""

@@ -11,7 +11,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from zoo.features.net import Net
+from zoo.features.extractor import FeatureExtractor
+from zoo.features.net import FEATURES, Net
 
 AT_ONCE = 500
 """Images that are looked at at once."""
@@ -53,7 +54,7 @@ class Facts:
 
 
 @final
-class Classifier:
+class Classifier(FeatureExtractor):
     """A classifier of images `(N, C, H, W)` with values in [0, 1], in eval mode.
 
     What its last layer reads, 64 values of an image, are the features in which samples are compared with images.
@@ -63,6 +64,9 @@ class Classifier:
         labels: The labels that it tells apart, `(K,)`, in the order of the net's outputs.
         facts: What it was trained on.
     """
+
+    name = "classifier"
+    size = FEATURES
 
     def __init__(self, net: Net, labels: Tensor, facts: Facts) -> None:
         self.net = net.eval().requires_grad_(False)
@@ -80,7 +84,6 @@ class Classifier:
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """Return what the last layer reads of images `(N, C, H, W)`: `(N, F)`."""
         return torch.cat([self.net.body(part) for part in _blocks(x)])
 
     @torch.no_grad()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["HEIGHT", "WIDTH", "Curve", "Panel", "Tick", "panels"]
+__all__ = ["HEIGHT", "WIDTH", "Curve", "Panel", "Scale", "Tick", "panels"]
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from matplotlib.ticker import Locator, LogLocator, MaxNLocator
@@ -20,9 +20,12 @@ WIDTH, HEIGHT = 380, 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 8, 24
 # More would be closer together than the eye, or a screen, tells apart.
 MOST_POINTS = 200
+SPLITS = ("train", "validation")
 
 Record = Mapping[str, Any]
 Values = NDArray[np.float64]
+Weight: TypeAlias = Literal["only", "one", "mean"]
+"""What a line is of: a model's only run, one of its runs, or the mean of all."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class Curve:
         name: Whose they are.
         place: Which of the compared models it is, counted from 0; runs of one model share it.
         records: The lines of `metrics.jsonl`.
+        model: The model's name; that of the run if it is left out.
     """
 
     name: str
     place: int
     records: Sequence[Record]
+    model: str = ""
 
 
 class Tick(NamedTuple):
@@ -48,7 +53,7 @@ class Tick(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One term of one run: whose, of which split, its places, and its latest value."""
+    """One term of one run, or the mean of several: whose, of which split, its places, and its latest value."""
 
     name: str
     place: int
@@ -56,6 +61,7 @@ class Line(NamedTuple):
     points: tuple[tuple[float, float], ...]
     dotted: bool
     last: str
+    weight: Weight = "only"
 
 
 class Panel(NamedTuple):
@@ -73,8 +79,14 @@ class Panel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """Values along one axis of a box."""
+class Scale:
+    """Values along one axis of a box.
+
+    Arguments:
+        low, high: The values at its ends.
+        start, end: Where the ends are.
+        log: Whether it is logarithmic.
+    """
 
     low: float
     high: float
@@ -94,8 +106,22 @@ class _Scale:
         return tuple(Tick(self.at(value), compact(value, digits=6)) for value in inside)
 
 
+@dataclass(frozen=True)
+class _Series:
+    """The finite values `(N,)` of a term over its epochs `(N,)`, and whose they are."""
+
+    name: str
+    place: int
+    split: str
+    epochs: Values
+    values: Values
+    weight: Weight = "only"
+
+
 def panels(curves: Sequence[Curve]) -> list[Panel]:
     """Return a panel for each term that any run has a finite value of, the loss first.
+
+    Where a model has several runs, the mean of them is a line as well, over the epochs that all of them have.
 
     Arguments:
         curves: The runs; a split, a term or a value may be missing anywhere.
@@ -106,43 +132,69 @@ def panels(curves: Sequence[Curve]) -> list[Panel]:
 
 
 def _panel(term: str, curves: Sequence[Curve]) -> Panel | None:
-    found = [(curve, split, *_series(curve, split, term)) for curve in curves for split in ("train", "validation")]
-    found = [each for each in found if len(each[3])]
+    found = list(_found(term, curves))
     if not found:
         return None
-    epochs, values = (np.concatenate([each[axis] for each in found]) for axis in (2, 3))
-    x, y = _epoch_scale(epochs), _value_scale(values)
-    lines = tuple(_line(curve, split, x, y, *places) for curve, split, *places in found)
+    x = _epoch_scale(np.concatenate([each.epochs for each in found]))
+    y = _value_scale(np.concatenate([each.values for each in found]))
     locator = LogLocator(10, subs=(1.0,) if y.high > 1000 * y.low else (1.0, 3.0)) if y.log else MaxNLocator(5)
+    lines = tuple(_line(each, x, y) for each in found)
     return Panel(term, lines, x.ticks(MaxNLocator(6, integer=True, min_n_ticks=1)), y.ticks(locator), logarithmic=y.log)
 
 
-def _series(curve: Curve, split: str, term: str) -> tuple[Values, Values]:
+def _found(term: str, curves: Sequence[Curve]) -> Iterator[_Series]:
+    """Yield the lines of a term, the means of models last, so that they lie on top."""
+    means: list[_Series] = []
+    for place in dict.fromkeys(curve.place for curve in curves):
+        of_model = [curve for curve in curves if curve.place == place]
+        for split in SPLITS:
+            runs = [one for curve in of_model if len((one := _series(curve, split, term)).epochs)]
+            mean = _mean(runs, of_model[0])
+            means += [mean] if mean is not None else []
+            weight: Weight = "only" if mean is None else "one"
+            yield from (replace(one, weight=weight) for one in runs)
+    yield from means
+
+
+def _series(curve: Curve, split: str, term: str) -> _Series:
     """Return the epochs and the finite values of a term."""
     records = sorted(curve.records, key=lambda record: int(record["epoch"]))
     values = series_of(records, split, term)
     epochs = np.array([float(record["epoch"]) for record in records])
-    return epochs[np.isfinite(values)], values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    return _Series(curve.name, curve.place, split, epochs[finite], values[finite])
 
 
-def _epoch_scale(epochs: Values) -> _Scale:
+def _mean(runs: Sequence[_Series], curve: Curve) -> _Series | None:
+    """Return the mean of several runs over the epochs that all have, if there are such."""
+    by_epoch = [dict(zip(one.epochs.tolist(), one.values.tolist(), strict=True)) for one in runs]
+    shared = sorted(set.intersection(*map(set, by_epoch))) if len(runs) > 1 else []
+    if not shared:
+        return None
+    values = np.array([[found[epoch] for epoch in shared] for found in by_epoch]).mean(0)
+    name = f"{curve.model or curve.name}, mean of {len(runs)} seeds"
+    return _Series(name, curve.place, runs[0].split, np.array(shared), values, "mean")
+
+
+def _epoch_scale(epochs: Values) -> Scale:
     first, last = float(epochs.min()), float(epochs.max())
     room = 0.02 * (last - first) or 0.5
-    return _Scale(first - room, last + room, LEFT, WIDTH - RIGHT)
+    return Scale(first - room, last + room, LEFT, WIDTH - RIGHT)
 
 
-def _value_scale(values: Values) -> _Scale:
+def _value_scale(values: Values) -> Scale:
     low, high = float(values.min()), float(values.max())
     if low > 0 and high > LOG_RANGE * low:
         room = (high / low) ** 0.06
-        return _Scale(low / room, high * room, HEIGHT - BOTTOM, TOP, log=True)
+        return Scale(low / room, high * room, HEIGHT - BOTTOM, TOP, log=True)
     room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    return _Scale(low - room, high + room, HEIGHT - BOTTOM, TOP)
+    return Scale(low - room, high + room, HEIGHT - BOTTOM, TOP)
 
 
-def _line(curve: Curve, split: str, x: _Scale, y: _Scale, epochs: Values, values: Values) -> Line:
+def _line(one: _Series, x: Scale, y: Scale) -> Line:
     # Counted from the end: the latest value is always there.
-    stride = math.ceil(len(values) / MOST_POINTS)
-    shown = zip(epochs[::-stride][::-1], values[::-stride][::-1], strict=True)
+    stride = math.ceil(len(one.values) / MOST_POINTS)
+    shown = zip(one.epochs[::-stride][::-1], one.values[::-stride][::-1], strict=True)
     points = tuple((x.at(float(epoch)), y.at(float(value))) for epoch, value in shown)
-    return Line(curve.name, curve.place, split, points, len(points) <= DOTTED_EPOCHS, compact(float(values[-1])))
+    dotted = len(points) <= DOTTED_EPOCHS and one.weight != "one"
+    return Line(one.name, one.place, one.split, points, dotted, compact(float(one.values[-1])), one.weight)

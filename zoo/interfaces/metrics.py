@@ -40,4 +40,9 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self) -> Measure:
-        """Return the score, of as many of the subject's images and samples as it takes."""
+        """Return the score, of as many of the subject's images and samples as it takes.
+
+        Raises:
+            TooFewSamples: If it takes more samples than the subject draws; where nobody named the metric, that is a
+                reason for none, and no error.
+        """

@@ -21,7 +21,7 @@ def double_precision(case: ModelCase) -> None:
     loss = model.loss(batch, case.end).loss
     cure = "make tensors like those at hand, with new_zeros, zeros_like or to(x)"
     require(loss.dtype == float64, f"the loss is {loss.dtype}; {cure}")
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's
     x = model.eval().sample(2)
     require(x.dtype == float64, f"samples are {x.dtype}; {cure}")
 

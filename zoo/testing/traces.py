@@ -32,7 +32,7 @@ def _generator_after_use(case: ModelCase, seed: int) -> Tensor:
 
     with case.seeded(seed):
         model = case.model()
-        model.loss(case.batch(), case.end).loss.backward()
+        model.loss(case.batch(), case.end).loss.backward()  # type: ignore[no-untyped-call]  # torch's
         model.eval().loss(case.batch(), case.end)
         model.sample(2)
         return torch.get_rng_state()
