@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import dataclass, make_dataclass
 from typing import Any, Literal
 
 import pytest
 import tomli_w
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import zoo
 from zoo import Options, Schedule, Scheduled, Step, ZooError, at_step, option
 from zoo.data.options import DataOptions
 from zoo.options import describe
@@ -299,3 +302,15 @@ def test_durations(text: str, seconds: float) -> None:
 def test_trainer_options_that_no_range_can_tell(values: dict[str, str]) -> None:
     with pytest.raises(ZooError, match=next(iter(values))):
         TrainOptions(**values)
+
+
+def test_a_model_is_built_with_settings_by_their_dotted_names() -> None:
+    model = zoo.build("vae", (1, 8, 8), config={"encoder.hidden": (16,), "prior.std": 2.0}, latent_dim=3)
+    assert isinstance(model, zoo.LatentModel)
+    assert model.prior_distribution().log_prob(torch.zeros(3)).item() == pytest.approx(-1.5 * math.log(8 * math.pi))
+    assert (16, 64) in {tuple(weight.shape) for weight in model.parameters()}
+
+
+def test_a_dotted_setting_that_is_unknown_builds_no_model() -> None:
+    with pytest.raises(ZooError, match=r"prior\.spread"):
+        zoo.build("vae", (1, 8, 8), config={"prior.spread": 2.0})
