@@ -4,42 +4,48 @@ Each page holds marked blocks, `<!-- generated: WHAT -->` to `<!-- end -->`, and
 
     python docs/generate.py
 
-A test compares the pages with what it would write.
+A bundled model without a page gets one. A test compares the pages with what it would write.
 """
 
 from __future__ import annotations
 
-__all__ = ["PAGES", "fill"]
+__all__ = ["fill", "pages"]
 
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import click
+import model_pages
+from tables import fields_of, options_table, table
 
 from zoo import hookspecs
 from zoo.cli.flags import OptionFlag
 from zoo.cli.main import zoo as command
 from zoo.data.options import DataOptions
-from zoo.options import Field, Options, describe
+from zoo.options import Options, describe
 from zoo.registry import Registry, load_registry
-from zoo.settings import resolve
-from zoo.specs import GROUPS, MetricSpec, PartSpec, import_reference
+from zoo.specs import GROUPS, MetricSpec, PartSpec
 from zoo.training.options import TrainOptions
-from zoo.verified import Verified
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+EXAMPLES = ROOT / "examples"
+
+_LANGUAGES = {".py": "python", ".toml": "toml"}
 
 _SHARED = (
     "And the options of [training](options.md#training), of [data](data.md#options), and of the parts of the model "
     "that is named: `--help` after a model shows them with its defaults."
 )
-_BLOCK = re.compile(r"(<!-- generated: (?P<what>[a-z0-9 -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- generated: (?P<what>[\w ./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def pages() -> tuple[Path, ...]:
+    """Return the pages that may have generated blocks."""
+    return (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
 def fill(text: str) -> str:
@@ -82,7 +88,7 @@ def _command(name: str, one: click.Command, context: click.Context) -> str:
     rows = [(f"`{flags}`", " ".join(text.split())) for flags, text in filter(None, records)]
     lines = [f"## {name}", "", f"    {usage}", "", _prose(one.help or "")]
     if rows:
-        lines += ["", _table(("option", "what it does"), rows)]
+        lines += ["", table(("option", "what it does"), rows)]
     if len(records) < len(options):
         lines += ["", _SHARED]
     return "\n".join(lines)
@@ -99,41 +105,23 @@ def _prose(text: str) -> str:
 
 def _models(_: str) -> str:
     rows = [
-        (f"[`{entry.name}`](docs/models.md#{entry.name})", entry.item.summary, entry.item.paper)
+        (f"[`{entry.name}`](docs/models/{entry.name}.md)", entry.item.summary, entry.item.paper)
         for entry in _registry().models.entries()
         if entry.source.ours
     ]
-    return _table(("model", "what it is", "paper"), rows)
+    return table(("model", "what it is", "paper"), rows)
+
+
+def _index(_: str) -> str:
+    return model_pages.index(_registry())
+
+
+def _head(name: str) -> str:
+    return model_pages.head(_registry(), name)
 
 
 def _model(name: str) -> str:
-    """Parts, options, recipes and results of a model; the options of backbones are left to the page of parts."""
-    registry = _registry()
-    settings = resolve(registry, name)
-    model, rows, options = settings.model, [], []
-    for role in registry.composition(model.composition).filled(model.parts):
-        spec = registry.part(role.kind, model.parts[role.name]).item
-        rows.append((role.name, _link(spec), spec.summary, f"`{spec.equation}`" if spec.equation else ""))
-        if role.kind not in ("encoder", "decoder"):
-            chosen = settings.options[role.name].to_dict()
-            options += [_option_row(field, f"{role.name}.", chosen[field.name]) for field in _fields(spec)]
-    lines = [f"Paper: {model.paper}.", "", _table(("role", "part", "what it is", "equation"), rows)]
-    if options:
-        lines += ["", _table(("option", "default here", "range", "what it does"), options)]
-    lines += ["", *_recipes(name, model.recipes), *_verified(model.results)]
-    return "\n".join(lines)
-
-
-def _recipes(name: str, recipes: Any) -> Iterator[str]:
-    for recipe, values in recipes.items():
-        settings = ", ".join(f"{key} {_value(value)}" for key, value in values.items())
-        yield f"- Recipe `{name}.{recipe}`: {settings}"
-
-
-def _verified(results: Mapping[str, Verified]) -> Iterator[str]:
-    for name, result in results.items():
-        values = ", ".join(f"{score} {stated}" for score, stated in result.scores.items())
-        yield f"- [Verified](results.md) on `{name}`: `{result.command}`, seed {result.seed}: {values}"
+    return model_pages.page_of(_registry(), name)
 
 
 def _results(_: str) -> str:
@@ -141,19 +129,13 @@ def _results(_: str) -> str:
     rows: dict[str, list[tuple[str, ...]]] = {}
     for entry in _registry().models.entries():
         for name, result in entry.item.results.items():
-            rows.setdefault(name, []).extend(_result_rows(entry.name, result))
-    headings = ("model", "command", "seed", "score", "value", "elsewhere", "cost", "machine", "note")
-    return "\n\n".join(f"## {name}\n\n{_table(headings, found)}" for name, found in sorted(rows.items()))
+            rows.setdefault(name, []).extend(model_pages.result_rows(_page(entry.name), result))
+    headings = ("model", "command", "seed", "score", "value", "elsewhere", "time", "machine", "note")
+    return "\n\n".join(f"## {name}\n\n{table(headings, found)}" for name, found in sorted(rows.items()))
 
 
-def _result_rows(model: str, result: Verified) -> Iterator[tuple[str, ...]]:
-    cost = f"{result.seconds:.0f} s" if result.seconds is not None else ""
-    machine = f"{result.machine}; wants a GPU" if result.gpu else result.machine
-    for score, stated in result.scores.items():
-        known = stated.published
-        elsewhere = f"{known.value:g} ({known.source})" if known is not None else ""
-        named = f"[`{model}`](models.md#{model})", f"`{result.command}`", str(result.seed)
-        yield (*named, f"`{score}`", str(stated), elsewhere, cost, machine, result.note)
+def _page(model: str) -> str:
+    return f"[`{model}`](models/{model}.md)"
 
 
 def _parts(kind: str) -> str:
@@ -170,39 +152,12 @@ def _part(spec: PartSpec) -> str:
     # What fills no role of a model, such as a fitted prior, has options without a prefix.
     roles = {role.kind for entry in _registry().compositions.entries() for role in entry.item.roles}
     prefix = f"{spec.kind}." if spec.kind in roles else ""
-    fields = _fields(spec)
-    return "\n".join([*facts, "", _options(fields, prefix) if fields else "It has no options."])
-
-
-def _link(spec: PartSpec) -> str:
-    return f"[`{spec.name}`](parts.md#{spec.kind}-{spec.name})"
-
-
-def _fields(spec: PartSpec | MetricSpec) -> tuple[Field, ...]:
-    return describe(import_reference(spec.options))
-
-
-def _options(fields: Iterable[Field], prefix: str) -> str:
-    rows = [_option_row(field, prefix, field.default) for field in fields]
-    return _table(("option", "default", "range", "what it does"), rows)
-
-
-def _option_row(field: Field, prefix: str, value: Any) -> tuple[str, ...]:
-    kind = "takes a schedule" if field.scheduled else ""
-    allowed = ", ".join(note for note in (field.range.replace("|", ", "), kind) if note)
-    return (f"`--{prefix}{field.flag}`", f"`{_value(value)}`", allowed, field.help)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+    fields = fields_of(spec)
+    return "\n".join([*facts, "", options_table(fields, prefix) if fields else "It has no options."])
 
 
 def _options_of(owner: type[Options]) -> Callable[[str], str]:
-    return lambda _: _options(describe(owner), "")
+    return lambda _: options_table(describe(owner), "")
 
 
 def _datasets(_: str) -> str:
@@ -212,7 +167,7 @@ def _datasets(_: str) -> str:
         name = f"{spec.name}:{spec.argument}" if spec.argument else spec.name
         location = f"`{spec.location}`" if spec.location else ""
         rows.append((f"`{name}`", spec.summary, spec.size, location))
-    return _table(("`--data`", "what it is", "images", "where it lies below `ZOO_DATA`"), rows)
+    return table(("`--data`", "what it is", "images", "where it lies below `ZOO_DATA`"), rows)
 
 
 def _metrics(_: str) -> str:
@@ -237,43 +192,46 @@ def _metric(spec: MetricSpec) -> str:
     lines = [f"- {key}: {value}" for key, value in told.items() if value]
     if lines:
         facts += ["", *lines]
-    fields = _fields(spec)
-    return "\n".join([*facts, "", _options(fields, f"{spec.name}.")] if fields else facts)
+    fields = fields_of(spec)
+    return "\n".join([*facts, "", options_table(fields, f"{spec.name}.")] if fields else facts)
 
 
-def _hooks(_: str) -> str:
-    """Each hook as it is declared, without its decorator."""
-    found = [getattr(hookspecs, name) for name in hookspecs.__all__ if name.startswith("zoo_")]
-    found.sort(key=lambda hook: inspect.getsourcelines(hook)[1])
-    blocks = []
-    for hook in found:
-        signature = inspect.getsource(hook).split('"""')[0].replace("@hookspec\n", "").strip().removesuffix(":")
-        blocks.append(f"### {hook.__name__}\n\n```py\n{signature}\n```\n\n{inspect.getdoc(hook)}")
-    return "\n\n".join(blocks)
+def _hook(name: str) -> str:
+    """A hook as it is declared, without its decorator, and what it says of itself."""
+    hook = getattr(hookspecs, name)
+    signature = inspect.getsource(hook).split('"""')[0].replace("@hookspec\n", "").strip().removesuffix(":")
+    return f"```py\n{signature}\n```\n\n{inspect.getdoc(hook)}"
 
 
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [headings, tuple("---" for _ in headings), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+def _file(path: str) -> str:
+    """A file of examples/ as it stands; readers write it by its place below the folder of the example."""
+    code = (EXAMPLES / path).read_text().strip()
+    name = path.partition("/")[2]
+    return f"```{_LANGUAGES[Path(path).suffix]} file={name}\n{code}\n```"
 
 
 _BLOCKS: dict[str, Callable[[str], str]] = {
     "commands": _commands,
     "models": _models,
+    "index": _index,
+    "head": _head,
     "model": _model,
     "parts": _parts,
     "training": _options_of(TrainOptions),
     "images": _options_of(DataOptions),
     "datasets": _datasets,
     "metrics": _metrics,
-    "hooks": _hooks,
+    "hook": _hook,
+    "file": _file,
     "results": _results,
 }
 
 
 def main() -> None:
     """Write every page anew, and say which changed."""
-    for page in PAGES:
+    for page, text in model_pages.missing_pages(_registry()).items():
+        page.write_text(text)
+    for page in pages():
         before = page.read_text()
         after = fill(before)
         if after != before:
