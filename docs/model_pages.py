@@ -48,7 +48,9 @@ def index(registry: Registry) -> str:
     for entry in _ours(registry):
         families.setdefault(entry.item.family, []).append(entry.item)
     ordered = sorted(families, key=lambda family: (*FAMILIES, family).index(family))
-    return "\n\n".join(f"### {FAMILIES.get(family, family.capitalize())}\n\n{_models(families[family])}" for family in ordered)
+    return "\n\n".join(
+        f"### {FAMILIES.get(family, family.capitalize())}\n\n{_models(families[family])}" for family in ordered
+    )
 
 
 def _ours(registry: Registry) -> Iterator[Any]:
@@ -150,4 +152,14 @@ def result_rows(first: str, result: Verified) -> Iterator[tuple[str, ...]]:
     for score, stated in result.scores.items():
         known = stated.published
         elsewhere = f"{known.value:g} ({known.source})" if known is not None else ""
-        yield first, f"`{result.command}`", str(result.seed), f"`{score}`", str(stated), elsewhere, time, machine, result.note
+        yield (
+            first,
+            f"`{result.command}`",
+            str(result.seed),
+            f"`{score}`",
+            str(stated),
+            elsewhere,
+            time,
+            machine,
+            result.note,
+        )

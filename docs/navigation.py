@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["navigation", "on_config", "on_page_markdown"]
+__all__ = ["navigation", "on_config", "on_page_markdown", "on_post_page"]
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ def navigation() -> list[dict[str, Any]]:
     """Return the sections of docs/README.md with the pages that they list; models are below their index."""
     text = (DOCS / INDEX).read_text()
     sections: list[dict[str, Any]] = [{"Home": INDEX}]
-    for heading, body in re.findall(r"^## (.+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
+    for heading, body in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
         pages = re.findall(r"^- \[([^]]+)\]\(([^)#]+\.md)\)", body, re.MULTILINE)
         sections.append({heading: [{title: _below(page)} for title, page in pages]})
     return sections
@@ -38,4 +39,25 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by mkdocs for each page before it is rendered."""
     # What lies outside docs/ is no page of the site.
     markdown = re.sub(r"\[([^]]+)\]\(\.\./(?:README|CONTRIBUTING)\.md(?:#[^)]*)?\)", r"\1", markdown)
-    return re.sub(r"^```(\w+) file=(\S+)$", r'```\1 title="\2"', markdown, flags=re.MULTILINE)
+    markdown = re.sub(r"^```(\w+) file=(\S+)$", r'```\1 title="\2"', markdown, flags=re.MULTILINE)
+    return re.sub(r"^\|.*\|$", lambda row: _BARS.sub(_code, row[0]), markdown, flags=re.MULTILINE)
+
+
+_BARS = re.compile(r"`([^`]*\\\|[^`]*)`")
+"""Code in a table with an escaped bar in it."""
+
+
+def _code(span: re.Match[str]) -> str:
+    # Hosted repositories take the backslash away, the site's Markdown does not.
+    return f"<code>{escape(span[1].replace('\\|', '|')).replace('|', '&#124;')}</code>"
+
+
+def on_post_page(output: str, page: Any, **_: Any) -> str:
+    """Called by mkdocs with each page as it will be written; one that would load something from elsewhere is refused."""
+    loaded = re.findall(
+        r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(?:https?:)?//[^\"]*|<link\b[^>]*\bhref=\"(?:https?:)?//[^\"]*",
+        output,
+    )
+    if loaded:
+        raise ValueError(f"{page.file.src_path} loads from elsewhere: {loaded}")
+    return output
