@@ -48,9 +48,8 @@ def index(registry: Registry) -> str:
     for entry in _ours(registry):
         families.setdefault(entry.item.family, []).append(entry.item)
     ordered = sorted(families, key=lambda family: (*FAMILIES, family).index(family))
-    return "\n\n".join(
-        f"### {FAMILIES.get(family, family.capitalize())}\n\n{_models(families[family])}" for family in ordered
-    )
+    headed = [(FAMILIES.get(family, family.capitalize()), families[family]) for family in ordered]
+    return "\n\n".join(f"### {heading}\n\n{_models(found)}" for heading, found in headed)
 
 
 def _ours(registry: Registry) -> Iterator[Any]:
@@ -149,17 +148,8 @@ def result_rows(first: str, result: Verified) -> Iterator[tuple[str, ...]]:
     """Yield a row for each score of a result, after a first cell."""
     time = f"{result.seconds:.0f} s" if result.seconds is not None else ""
     machine = f"{result.machine}; wants a GPU" if result.gpu else result.machine
+    command, seed = f"`{result.command}`", str(result.seed)
     for score, stated in result.scores.items():
         known = stated.published
         elsewhere = f"{known.value:g} ({known.source})" if known is not None else ""
-        yield (
-            first,
-            f"`{result.command}`",
-            str(result.seed),
-            f"`{score}`",
-            str(stated),
-            elsewhere,
-            time,
-            machine,
-            result.note,
-        )
+        yield first, command, seed, f"`{score}`", str(stated), elsewhere, time, machine, result.note

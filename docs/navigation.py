@@ -12,6 +12,12 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 INDEX = "README.md"
 
+_BARS = re.compile(r"`([^`]*\\\|[^`]*)`")
+"""Code in a table with an escaped bar in it."""
+
+_LOADED = re.compile(r'<(?:(?:script|img|iframe|source)\b[^>]*\bsrc|link\b[^>]*\bhref)="(?:https?:)?//[^"]*')
+"""What a browser would fetch from another place."""
+
 
 def navigation() -> list[dict[str, Any]]:
     """Return the sections of docs/README.md with the pages that they list; models are below their index."""
@@ -43,21 +49,19 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return re.sub(r"^\|.*\|$", lambda row: _BARS.sub(_code, row[0]), markdown, flags=re.MULTILINE)
 
 
-_BARS = re.compile(r"`([^`]*\\\|[^`]*)`")
-"""Code in a table with an escaped bar in it."""
-
-
 def _code(span: re.Match[str]) -> str:
     # Hosted repositories take the backslash away, the site's Markdown does not.
-    return f"<code>{escape(span[1].replace('\\|', '|')).replace('|', '&#124;')}</code>"
+    code = escape(span[1].replace("\\|", "|")).replace("|", "&#124;")
+    return f"<code>{code}</code>"
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:
-    """Called by mkdocs with each page as it will be written; one that would load something from elsewhere is refused."""
-    loaded = re.findall(
-        r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"(?:https?:)?//[^\"]*|<link\b[^>]*\bhref=\"(?:https?:)?//[^\"]*",
-        output,
-    )
+    """Called by mkdocs with each page that it is about to write.
+
+    Raises:
+        ValueError: If the page would load something from elsewhere.
+    """
+    loaded = _LOADED.findall(output)
     if loaded:
         raise ValueError(f"{page.file.src_path} loads from elsewhere: {loaded}")
     return output
