@@ -104,7 +104,7 @@ def zoo_metrics() -> list[MetricSpec]:
         ),
         MetricSpec(
             name="log-likelihood",
-            summary="log p(x) itself, of dequantised images in grey levels.",
+            summary="Exact log p(x) of dequantised images, in grey levels.",
             metric="zoo.evaluation.core:LogLikelihood",
             group="likelihood",
             needs="ExactLikelihood",

@@ -37,7 +37,7 @@ class MseLikelihood(Likelihood):
 
     def __init__(self, options: MseOptions, site: Site) -> None:
         super().__init__()
-        self.squash = options.squash == "sigmoid"
+        self.unit_range = self.squash = options.squash == "sigmoid"
 
     def forward(self, values: Tensor) -> Distribution:
         return SquaredError(torch.sigmoid(values) if self.squash else values)

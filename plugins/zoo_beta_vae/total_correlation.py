@@ -33,6 +33,8 @@ class TotalCorrelation(Loss):
         Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018), arXiv:1802.04942.
     """
 
+    compares_images = True
+
     def __init__(self, options: TotalCorrelationOptions, site: Site) -> None:
         super().__init__()
         self.alpha = options.alpha

@@ -27,7 +27,7 @@ def zoo_metrics() -> Iterator[MetricSpec]:
     )
     yield MetricSpec(
         name="annealed-bound",
-        summary="log p(x) by annealed importance sampling, a lower bound that no encoder loosens, nats per image.",
+        summary="Bound on log p(x) by annealed importance sampling, which no encoder loosens, in nats per image.",
         metric="zoo_likelihood.annealed_bound:AnnealedBound",
         options="zoo_likelihood.options:AnnealedBoundOptions",
         group="likelihood",

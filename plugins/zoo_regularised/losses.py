@@ -33,6 +33,8 @@ class Mmd(Loss):
         Wasserstein Auto-Encoders (Tolstikhin et al., 2018), arXiv:1711.01558.
     """
 
+    compares_images = True
+
     def __init__(self, options: MmdOptions, site: Site) -> None:
         super().__init__()
         self.weight = options.weight

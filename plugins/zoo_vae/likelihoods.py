@@ -64,7 +64,7 @@ class GaussianLikelihood(Likelihood):
 
     def __init__(self, options: GaussianOptions, site: Site) -> None:
         super().__init__()
-        self.squash = options.squash == "sigmoid"
+        self.unit_range = self.squash = options.squash == "sigmoid"
         self.sigma = options.sigma
         start = torch.tensor(2 * math.log(options.std))
         if options.sigma == "learned":
@@ -92,7 +92,7 @@ class LaplaceLikelihood(Likelihood):
 
     def __init__(self, options: LaplaceOptions, site: Site) -> None:
         super().__init__()
-        self.squash = options.squash == "sigmoid"
+        self.unit_range = self.squash = options.squash == "sigmoid"
         self.register_buffer("scale", torch.tensor(options.scale))
 
     def forward(self, values: Tensor) -> Distribution:

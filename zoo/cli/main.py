@@ -23,6 +23,7 @@ COMMANDS = {
     "show": ("zoo.cli.listing:show", "Show a model, a metric, a run or a weights file."),
     "explain": ("zoo.cli.explain:explain", "Explain what a model minimises, and what its numbers mean."),
     "plugins": ("zoo.cli.plugins:plugins", "List the plugins and their faults."),
+    "check": ("zoo.cli.check:check", "Check that a model or a plugin keeps what the zoo promises of it."),
     "train": ("zoo.cli.train:train", "Train a model."),
     "fit": ("zoo.cli.fit:fit", "Fit a better prior to the codes of a run."),
     "evaluate": ("zoo.cli.use:evaluate", "Score a run on the test images."),
@@ -35,6 +36,7 @@ COMMANDS = {
     "embed": ("zoo.cli.pictures:embed", "Write the codes of images."),
     "runs": ("zoo.cli.runs:runs", "List runs, and remove them."),
     "features": ("zoo.cli.features:features", "List the classifiers that samples are looked at with, and train one."),
+    "new": ("zoo.cli.new:new", "Write a plugin of your own to begin with."),
     "data": ("zoo.cli.runs:data", "List the data sets, and where they lie."),
 }
 

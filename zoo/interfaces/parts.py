@@ -165,9 +165,11 @@ class Likelihood(Part):
 
     Attributes:
         values_per_pixel: How many numbers it wants for each value of an image.
+        unit_range: Whether its mean image lies in [0, 1]; that of a linear decoder need not.
     """
 
     values_per_pixel: int
+    unit_range: bool = True
 
     @abstractmethod
     def forward(self, values: Tensor) -> Distribution:
@@ -222,7 +224,14 @@ class FittedPrior(Prior):
 
 
 class Loss(Part):
-    """What is minimised."""
+    """What is minimised.
+
+    Attributes:
+        compares_images: Whether it holds the images of a batch against each other, so that a batch repeated twice has
+            another loss.
+    """
+
+    compares_images: bool = False
 
     @abstractmethod
     def forward(self, model: LatentModel, batch: Batch, step: Step) -> Terms:
