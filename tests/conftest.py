@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,3 +118,44 @@ def small(tmp_path: Path) -> str:
     """The name of a small data set in the working folder, as `--data` takes it."""
     write_small(tmp_path / "small.npz")
     return "npz:small.npz"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder on the import path, with distributions in it."""
+
+    path: Path
+
+    def install(self, dist: str, points: dict[str, str], version: str = "1.0", **modules: str) -> None:
+        """Install a distribution with its entry points and modules; `parts__x` is the module `x` in `parts`."""
+        info = self.path / f"{dist.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        readme = "Name: not-this\nVersion: 9\n"
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n\n{readme}")
+        lines = [f"{name} = {value}" for name, value in points.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[zoo.plugins]", *lines, ""]))
+        for name, code in modules.items():
+            self.write(name, code)
+
+    def write(self, name: str, code: str, suffix: str = ".py") -> Path:
+        path = self.path / f"{name.replace('__', '/')}{suffix}"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(textwrap.dedent(code))
+        return path
+
+    def uninstall(self, dist: str) -> None:
+        for path in self.path.glob(f"{dist.replace('-', '_')}-*.dist-info"):
+            shutil.rmtree(path)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A fresh folder on this process's import path; modules that came from it are forgotten again."""
+    path = tmp_path / "site"
+    path.mkdir()
+    monkeypatch.syspath_prepend(path)
+    before = set(sys.modules)
+    yield Site(path)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(path)):
+            del sys.modules[name]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Diverged, ZooError
+from zoo.errors import Diverged, ZooError, ZooWarning
 from zoo.hookspecs import hookimpl
 from zoo.options import Options, Scheduled, option
 from zoo.schedules import Schedule
-from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, Role, TrackerSpec
 
 if TYPE_CHECKING:
-    from zoo.api import build, compare, evaluate, fit, load, train
+    from zoo.api import build, compare, evaluate, fit, load, sweep, train
     from zoo.data.images import ImageSet, Split
     from zoo.data.options import DataOptions
     from zoo.evaluation.subject import Subject
@@ -142,8 +142,10 @@ __all__ = [
     "Subject",
     "TakesPrior",
     "Terms",
+    "TrackerSpec",
     "Unjudged",
     "ZooError",
+    "ZooWarning",
     "__version__",
     "at_step",
     "build",

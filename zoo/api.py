@@ -15,6 +15,7 @@ from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import run_training
 from zoo.fitting import fit_prior
 from zoo.interfaces import Model, Site
+from zoo.one_file import read_files
 from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import place
@@ -22,6 +23,7 @@ from zoo.settings import Layer, resolve
 from zoo.sweeping.plan import make_plan
 from zoo.sweeping.results import Sweep
 from zoo.sweeping.run import run_sweep
+from zoo.tracking import Track, find_trackers, read_tracking
 from zoo.training.progress import Progress, Silent
 
 
@@ -30,6 +32,8 @@ def train(
     *,
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
+    plugins: Sequence[str | Path] = (),
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Run:
@@ -39,6 +43,8 @@ def train(
         model: A model of the registry, or `model.recipe`.
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": 0.11}`.
+        plugins: One-file plugins to load, as `zoo --plugin` does; the run keeps a copy of each.
+        track: Trackers that follow the run by name, or their options by name: `{"tensorboard": {"dir": "logs"}}`.
         progress: Who is told; nobody by default.
         options: Settings by the names of the flags, with underscores: `beta=0.11, epochs=5, prior="gamma"`.
 
@@ -56,15 +62,23 @@ def train(
         torch.Size([16, 1, 28, 28])
     """
     values = {**(config or {}), **options}
-    registry = load_registry()
+    registry = load_registry(plugin_files=plugins)
     settings = resolve(registry, model, [Layer("train", values)])
+    trackers = find_trackers(registry, read_tracking(track))
     folder = Path(out) if out is not None else None
-    return run_training(registry, settings, progress or Silent(), folder, as_command(model, values))
+    command = as_command(model, values, registry.plugins.flags)
+    run = run_training(registry, settings, progress or Silent(), folder, command, trackers)
+    return _with(run, plugins)
 
 
-def as_command(model: str, values: dict[str, Any]) -> str:
-    """Return the command line that trains a model with settings."""
-    return shlex.join(["zoo", "train", model, *_flags(values)])
+def _with(run: Run, plugins: Sequence[str | Path]) -> Run:
+    """Return a run that loads one-file plugins for its model."""
+    return Run(run.path, run.weights, run.prior, tuple(map(Path, plugins)))
+
+
+def as_command(model: str, values: Mapping[str, Any], before: Sequence[str] = ()) -> str:
+    """Return the command line that trains a model with settings; `before` stands before the command."""
+    return shlex.join(["zoo", *before, "train", model, *_flags(values)])
 
 
 def _flags(values: Mapping[str, Any]) -> list[str]:
@@ -76,8 +90,13 @@ def _flags(values: Mapping[str, Any]) -> list[str]:
     return flags
 
 
-def load(path: str | Path) -> Run:
+def load(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> Run:
     """Open a run by its folder, or by a weights file; the model is rebuilt when it is asked for.
+
+    Arguments:
+        path: The run's folder, or its weights.
+        plugins: One-file plugins that it needs. The path of a run stands for the copies that it keeps, which are code:
+            name one that you trust.
 
     Raises:
         ZooError: If there is no run, or a plugin that it needs is not installed.
@@ -88,7 +107,8 @@ def load(path: str | Path) -> Run:
         >>> zoo.load("runs/doc-load").metadata["model"]
         'vae'
     """
-    return find_run(path)
+    read_files(plugins)
+    return _with(find_run(path), plugins)
 
 
 def evaluate(
@@ -101,6 +121,7 @@ def evaluate(
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     split: str = "test",
     samples: int = 10_000,
+    plugins: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Score a run on the test images, as `zoo evaluate` does, and return the scores by name.
 
@@ -113,6 +134,7 @@ def evaluate(
         metrics: Further metrics by name, or their options by name: `{"iwae-bound": {"k": 5000}}`.
         split: Which images: `test`, `train` or `val`.
         samples: How many images metrics of samples draw.
+        plugins: One-file plugins to load, as in `load`.
 
     Raises:
         ZooError: If the data does not fit the model, no such prior was fitted, or there is no such metric.
@@ -125,8 +147,9 @@ def evaluate(
     """
     run = find_run(path) if prior is None else find_run(path).with_prior(prior)
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
+    registry = load_registry(plugin_files=plugins)
     return evaluate_run(
-        load_registry(), run, data=data, device=device, seed=seed, metrics=wanted, split=split, samples=samples
+        registry, run, data=data, device=device, seed=seed, metrics=wanted, split=split, samples=samples
     )
 
 
@@ -137,6 +160,7 @@ def fit(
     limit: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    plugins: Sequence[str | Path] = (),
     **options: Any,
 ) -> Run:
     """Fit a prior to the codes of a run's training images, as `zoo fit` does, and return the run with it.
@@ -147,6 +171,7 @@ def fit(
         limit: Take this many of the training images.
         seed: Seed of the codes and of the fit; the same one gives the same file to the bit.
         device: Where to compute.
+        plugins: One-file plugins to load, as in `load`.
         options: Options of the prior by the names of the flags, with underscores.
 
     Returns:
@@ -163,7 +188,8 @@ def fit(
         >>> zoo.load("runs/doc-fit").with_prior("gaussian").priors["gaussian"]["codes"]
         230
     """
-    return fit_prior(load_registry(), find_run(path), prior, options, limit=limit, seed=seed, device=device)
+    registry, run = load_registry(plugin_files=plugins), _with(find_run(path), plugins)
+    return fit_prior(registry, run, prior, options, limit=limit, seed=seed, device=device)
 
 
 def compare(
@@ -173,6 +199,8 @@ def compare(
     out: str | Path | None = None,
     metrics: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     samples: int = 10_000,
+    plugins: Sequence[str | Path] = (),
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Comparison:
@@ -185,6 +213,8 @@ def compare(
         out: Where the comparison goes; by default the next `compare/<models>-<data>-<N>`.
         metrics: Further metrics by name, or their options by name.
         samples: How many images metrics of samples draw.
+        plugins: One-file plugins to load, as in `load`.
+        track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told.
         options: Settings for every model that is trained, as in `train`.
 
@@ -208,8 +238,9 @@ def compare(
     own = {f"{name}.{option}": value for name, chosen in wanted.items() for option, value in chosen.items()}
     named = {"metrics": list(wanted)} if wanted else {}
     flags = _flags({**options, "seeds": seeds, **named, **own, "samples": samples})
+    registry = load_registry(plugin_files=plugins)
     return compare_models(
-        load_registry(),
+        registry,
         names,
         Layer("compare", options),
         seeds=seeds,
@@ -217,7 +248,8 @@ def compare(
         progress=progress or Silent(),
         metrics=wanted,
         samples=samples,
-        command=shlex.join(["zoo", "compare", *names, *flags]),
+        command=shlex.join(["zoo", *registry.plugins.flags, "compare", *names, *flags]),
+        trackers=find_trackers(registry, read_tracking(track)),
     )
 
 
@@ -229,6 +261,8 @@ def sweep(
     trials: int | None = None,
     out: str | Path | None = None,
     config: dict[str, Any] | None = None,
+    plugins: Sequence[str | Path] = (),
+    track: Track = (),
     progress: Progress | None = None,
     **options: Any,
 ) -> Sweep:
@@ -242,6 +276,8 @@ def sweep(
         trials: Search this many points by Optuna instead of the grid, for the best value of the first metric.
         out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
         config: Settings whose names are no Python names, such as `{"loss.beta": "log:0.01..1:8"}`.
+        plugins: One-file plugins to load, as in `load`.
+        track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told; nobody by default.
         options: Settings as in `train`; those that are a range (`"log:0.01..1:8"`, `"lin:0..1:5"`, `"a,b,c"` or a
             sequence) are swept.
@@ -255,12 +291,15 @@ def sweep(
         >>> [point.options["loss.beta"] for point in found.points]
         [0.5, 2.0]
     """
-    registry = load_registry()
+    registry = load_registry(plugin_files=plugins)
     plan = make_plan(registry, model, {**(config or {}), **options})
     folder = Path(out) if out is not None else None
     told = progress or Silent()
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
-    return run_sweep(registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told)
+    trackers = find_trackers(registry, read_tracking(track))
+    return run_sweep(
+        registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told, trackers=trackers
+    )
 
 
 def build(
@@ -269,6 +308,7 @@ def build(
     *,
     train_size: int = 1,
     classes: Mapping[str, Sequence[int]] | None = None,
+    plugins: Sequence[str | Path] = (),
     **options: Any,
 ) -> Model:
     """Build an untrained model for images of a shape `(C, H, W)`.
@@ -278,6 +318,7 @@ def build(
         shape: The shape of one image.
         train_size: The number of training images, which a few losses need.
         classes: How many training images each class of each label has, which a condition needs.
+        plugins: One-file plugins to load, as in `load`.
         options: Settings by the names of the flags, with underscores.
 
     Raises:
@@ -288,7 +329,7 @@ def build(
         >>> zoo.build("conv-vae", (3, 30, 17), latent_dim=4).sample(2).shape
         torch.Size([2, 3, 30, 17])
     """
-    registry = load_registry()
+    registry = load_registry(plugin_files=plugins)
     settings = resolve(registry, model, [Layer("build", options)])
     spec = settings.model
     site = Site(shape, train_size, {}, classes or {})

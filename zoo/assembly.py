@@ -66,7 +66,4 @@ def providers(registry: Registry, composition: str, parts: Mapping[str, str], da
     sources = {role.name: registry.part(role.kind, parts[role.name]).source for role in spec.filled(parts)}
     sources["composition"] = registry.compositions.find(composition).source
     sources["data"] = registry.datasets.find(data.partition(":")[0]).source
-    return {
-        name: {"distribution": source.distribution, "version": source.version, "plugin": source.plugin}
-        for name, source in sources.items()
-    }
+    return {name: source.to_dict() for name, source in sources.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OURS", "Catalogue", "Entry", "Source", "is_name", "qualified"]
+__all__ = ["OURS", "Catalogue", "Entry", "Source", "is_name", "qualified", "same_distribution"]
 
 import re
 from collections.abc import Iterator
@@ -18,11 +18,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Source:
-    """Where something was declared: a distribution, its version, and the entry point or file within it."""
+    """Where something was declared: a distribution, its version, and the entry point or file within it.
+
+    A one-file plugin is a distribution of its own, which has the SHA-256 of the file for a version.
+    """
 
     distribution: str
     version: str
     plugin: str
+    digest: str = ""
 
     @property
     def ours(self) -> bool:
@@ -31,6 +35,11 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}".strip()
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it as the files of a run record it."""
+        known = {"distribution": self.distribution, "version": self.version, "plugin": self.plugin}
+        return known | ({"sha256": self.digest} if self.digest else {})
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ class Catalogue(Generic[T]):
     def spelling(self, name: str, distribution: str) -> str | None:
         """Return the name that finds what a distribution declares under a bare name, or nothing if it does not."""
         bare = name.partition("@")[0]
-        of = [e for e in self._found.get(bare, ()) if _same(e.source.distribution, distribution)]
+        of = [e for e in self._found.get(bare, ()) if same_distribution(e.source.distribution, distribution)]
         if not of:
             return None
         return bare if self._matches(bare) == of else qualified(bare, of[0].source)
@@ -103,7 +112,9 @@ class Catalogue(Generic[T]):
         bare, at, distribution = name.partition("@")
         found = self._found.get(bare, [])
         if at:
-            return [Entry(name, e.item, e.source) for e in found if _same(e.source.distribution, distribution)]
+            return [
+                Entry(name, e.item, e.source) for e in found if same_distribution(e.source.distribution, distribution)
+            ]
         return [entry for entry in found if entry.source.ours] or found
 
 
@@ -117,7 +128,8 @@ def qualified(name: str, source: Source) -> str:
     return f"{name}@{source.distribution}"
 
 
-def _same(distribution: str, other: str) -> bool:
+def same_distribution(distribution: str, other: str) -> bool:
+    """Whether two names are of one distribution."""
     # As package indexes compare names: case, and which of -_. is written, say nothing.
     return _plain(distribution) == _plain(other)
 

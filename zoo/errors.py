@@ -1,6 +1,6 @@
 """What goes wrong, told to people: one line that says what, where, and what to do next."""
 
-__all__ = ["Diverged", "Interrupted", "ZooError", "did_you_mean", "one_line"]
+__all__ = ["Diverged", "Interrupted", "ZooError", "ZooWarning", "did_you_mean", "one_line"]
 
 from collections.abc import Iterable
 
@@ -9,6 +9,10 @@ class ZooError(Exception):
     """A mistake of the user or the environment: shown as one line, exit code 2."""
 
     exit_code = 2
+
+
+class ZooWarning(UserWarning):
+    """Something that goes on, and that may not be what is meant: the command line shows it as one line."""
 
 
 class Diverged(ZooError):

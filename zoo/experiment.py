@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["open_or_fall_back", "resume", "run_training"]
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from zoo.device import choose_device
 from zoo.errors import Diverged, Interrupted, ZooError
 from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
 from zoo.evaluation.measure import score, usual
+from zoo.following import Following
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import write_card
@@ -30,8 +31,10 @@ from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
+from zoo.runs.origin import Origin, keep_files
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
+from zoo.tracking import Tracker, still_there
 from zoo.training.allocator import keep_freed_memory
 from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
@@ -102,7 +105,12 @@ def _on(split: Split, device: torch.device) -> Split:
 
 
 def run_training(
-    registry: Registry, settings: Settings, progress: Progress, out: Path | None = None, command: str = ""
+    registry: Registry,
+    settings: Settings,
+    progress: Progress,
+    out: Path | None = None,
+    command: str = "",
+    trackers: Sequence[Tracker] = (),
 ) -> Run:
     """Train a model and write its run folder; nothing is written before data and model stand.
 
@@ -112,13 +120,16 @@ def run_training(
         progress: Who is told.
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         command: The command that trains the same again, for the card.
+        trackers: What follows the run, beside the plugins.
 
     Raises:
-        ZooError: If a setting does not fit, or data cannot be had.
+        ZooError: If a setting does not fit, data cannot be had, or a tracker does not import.
         Diverged: If training stopped making sense; the folder then holds the last good weights.
     """
     # A mistake that can be told at once, before data is read or downloaded.
     choose_device(settings.training.device)
+    for tracker in trackers:
+        tracker.load()
     with isolated(settings.training.seed):
         settings, images = open_or_fall_back(registry, settings, progress)
         job = _make_job(registry, settings, images)
@@ -127,13 +138,20 @@ def run_training(
         title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
         run = Run(new_run_folder(out, title, settings.data))
         with _new_folder(run.path):
-            run.write_config(_tables(registry, settings, command))
-            trainer = _trainer(job, run, progress)
+            run.write_config({**_tables(registry, run, settings, command), **_tracking(trackers)})
+            following = Following(registry.plugins, run, progress, trackers)
+            trainer = _trainer(job, run, following, progress)
             trainer.start()
-        return _train_and_finish(job, run, trainer, progress)
+        return _train_and_finish(job, run, trainer, following, progress)
 
 
-def resume(registry: Registry, where: str | Path, progress: Progress, epochs: int | None = None) -> tuple[Run, bool]:
+def resume(
+    registry: Registry,
+    where: str | Path,
+    progress: Progress,
+    epochs: int | None = None,
+    trackers: Sequence[Tracker] = (),
+) -> tuple[Run, bool]:
     """Go on with a run from its last checkpoint; return it, and whether there was anything to do.
 
     Arguments:
@@ -141,13 +159,14 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
         where: The run folder.
         progress: Who is told.
         epochs: Train to this many epochs instead of those that the run was started with.
+        trackers: What follows it from here on, instead of what did before.
 
     Raises:
         ZooError: If there is no run, no checkpoint, or fewer epochs are asked for than are done.
     """
     run = find_run(where)
     tables = run.settings
-    settings = settings_from(registry, tables)
+    settings = settings_from(registry, run)
     checkpoint = read_checkpoint(run.path)
     if checkpoint is None:
         raise ZooError(f"{run.path} has no checkpoint to go on from; train it again")
@@ -162,15 +181,23 @@ def resume(registry: Registry, where: str | Path, progress: Progress, epochs: in
     extended = tables.get("extended_from", []) + [settings.training.epochs] * (goal != settings.training.epochs)
     training = TrainOptions.from_dict({**settings.training.to_dict(), "epochs": goal})
     settings = replace(settings, training=training)
-    command = tables.get("command", "")
+    command, kept = tables.get("command", ""), {key: tables[key] for key in ("track",) if key in tables}
+    if trackers:
+        kept = _tracking(trackers)
+    else:
+        trackers, notes = still_there(registry, tables.get("track", {}))
+        for note in notes:
+            progress.say(note)
     with isolated(training.seed), _threads_kept():
         job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
-        trainer = _trainer(job, run, progress)
+        following = Following(registry.plugins, run, progress, trackers)
+        trainer = _trainer(job, run, following, progress)
         trainer.restore(checkpoint)
-        run.write_config({**_tables(registry, settings, command), **({"extended_from": extended} if extended else {})})
+        kept |= {"extended_from": extended} if extended else {}
+        run.write_config({**_tables(registry, run, settings, command), **kept})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
-        return _train_and_finish(job, run, trainer, progress), True
+        return _train_and_finish(job, run, trainer, following, progress), True
 
 
 @contextmanager
@@ -183,30 +210,42 @@ def _threads_kept() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _tables(registry: Registry, settings: Settings, command: str) -> dict[str, Any]:
-    """Return what `config.toml` holds."""
+def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:
+    """Return what `config.toml` holds, with the one-file plugins that the run now keeps."""
     made_by = providers(registry, settings.model.composition, settings.model.parts, settings.data)
-    return {**settings.to_dict(), "command": command, "providers": made_by}
+    files = keep_files(run, registry.plugins.files)
+    return {
+        **settings.to_dict(),
+        "command": command,
+        "providers": made_by,
+        **({"plugin_files": files} if files else {}),
+    }
 
 
-def settings_from(registry: Registry, tables: dict[str, Any]) -> Settings:
+def _tracking(trackers: Sequence[Tracker]) -> dict[str, Any]:
+    """Return what `config.toml` says of trackers, which are no setting of the run: they follow it when it is resumed."""
+    return {"track": {tracker.name: tracker.options.to_dict() for tracker in trackers}} if trackers else {}
+
+
+def settings_from(registry: Registry, run: Run) -> Settings:
     """Return the settings that a run's `config.toml` holds, whether or not its model is still in a registry.
 
     Raises:
         ZooError: If the file was damaged by hand.
     """
+    tables = run.settings
     wrong = misfit(tables, TABLES)
     if wrong is not None:
         raise ZooError(f"the run's config.toml: '{wrong}' is missing or makes no sense; restore it, or train again")
-    name, made_by = tables["model"], tables["providers"]
-    composition, parts = find_parts(registry, "the run", tables["composition"], tables["parts"], made_by)
+    name, origin = tables["model"], Origin(run, "the run", tables["providers"])
+    composition, parts = find_parts(registry, origin, tables["composition"], tables["parts"])
     known = registry.model(name) if name in registry.models else None
     blank = ModelSpec(name, registry.compositions.find(composition).source)
     return Settings(
         model=replace(known or blank, composition=composition, parts=parts),
         recipe=None,
         options=options_from(registry, composition, parts, tables["options"]),
-        data=find_data(registry, "the run", tables["data"], made_by),
+        data=find_data(registry, origin, tables["data"]),
         data_asked=True,
         data_options=DataOptions.from_dict(tables["images"]),
         training=TrainOptions.from_dict(tables["training"]),
@@ -228,13 +267,10 @@ def _new_folder(path: Path) -> Iterator[None]:
         raise
 
 
-def _trainer(job: _Job, run: Run, progress: Progress) -> Trainer:
-    plugins = job.registry.plugins
-
-    def record(line: Any) -> None:
+def _trainer(job: _Job, run: Run, following: Following, progress: Progress) -> Trainer:
+    def record(line: Mapping[str, Any]) -> None:
         run.append_record(line)
-        for problem in plugins.call("zoo_train_epoch", run=run, record=line):
-            progress.say(problem)
+        following.epoch(line)
 
     def save(checkpoint: Checkpoint) -> None:
         write_checkpoint(run.path, checkpoint)
@@ -250,15 +286,15 @@ def _start_from(model: Model, where: Path) -> None:
         raise ZooError(f"--init-from {where}: its weights do not fit this model; train the same parts") from None
 
 
-def _train_and_finish(job: _Job, run: Run, trainer: Trainer, progress: Progress) -> Run:
+def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
     try:
-        return _train(job, run, trainer, progress)
+        with following.training():
+            return _train(job, run, trainer, following, progress)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
 
 
-def _train(job: _Job, run: Run, trainer: Trainer, progress: Progress) -> Run:
-    _tell(job, progress, "zoo_train_start", run)
+def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
     try:
         outcome = trainer.fit()
     except Diverged as error:
@@ -270,14 +306,8 @@ def _train(job: _Job, run: Run, trainer: Trainer, progress: Progress) -> Run:
         raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
     save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
     progress.say("scoring the test images and drawing figures")
-    _report(job, run, trainer.present_step(), outcome)
-    _tell(job, progress, "zoo_train_end", run)
+    following.evaluated(_report(job, run, trainer.present_step(), outcome))
     return run
-
-
-def _tell(job: _Job, progress: Progress, hook: str, run: Run) -> None:
-    for problem in job.registry.plugins.call(hook, run=run):
-        progress.say(problem)
 
 
 def _metadata(job: _Job, trainer: Trainer, outcome: Outcome, reason: str) -> dict[str, Any]:
@@ -290,7 +320,7 @@ def count_parameters(model: Model) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> None:
+def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> dict[str, Any]:
     from zoo.figures.gallery import draw_gallery, enough
 
     seed, options = job.settings.training.seed, job.settings.data_options
@@ -306,3 +336,4 @@ def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> None:
     write_card(run, scores, job.registry.metrics.entries())
     # Last, because a run with scores is a finished one.
     run.write_scores(scores, per_image)
+    return scores

@@ -25,6 +25,7 @@ from zoo.interfaces import LatentModel, Model, TakesPrior, given
 from zoo.registry import Registry
 from zoo.runs.folder import Run
 from zoo.runs.loading import load_model, place, save_prior
+from zoo.runs.origin import keep_files
 from zoo.settings import options_class
 from zoo.specs import FITTED_PRIOR
 from zoo.training.feed import Feed
@@ -81,7 +82,7 @@ def fit_prior(
     facts = {
         "prior": name,
         "options": chosen.to_dict(),
-        "provider": vars(entry.source),
+        "provider": entry.source.to_dict(),
         "seed": seed,
         "codes": len(codes),
         "held_out": len(held),
@@ -89,6 +90,9 @@ def fit_prior(
         "log_likelihood": {"fitted": fitted, "declared": declared if math.isfinite(declared) else None},
         "data": images.name,
     }
+    files = [file for file in registry.plugins.files if file.digest == entry.source.digest]
+    if files and run.whole:
+        run.write_config({**run.settings, "plugin_files": keep_files(run, files)})
     save_prior(run, name, prior, facts)
     return run.with_prior(name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ModelSpec", "Registry", "load_registry"]
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import describe
 from zoo.plugins import Plugin, Plugins, discover
-from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
+from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
 if TYPE_CHECKING:
     from zoo.verified import Verified
@@ -85,7 +85,7 @@ class ModelSpec:
 
 @dataclass
 class Registry:
-    """Everything that can be named in one process: models, parts, compositions, data sets and metrics.
+    """Everything that can be named in one process: models, parts, compositions, data sets, metrics, trackers.
 
     An ordinary object: tests and programs may hold several.
     """
@@ -95,6 +95,7 @@ class Registry:
     compositions: Catalogue[CompositionSpec] = field(default_factory=lambda: Catalogue("composition"))
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("data set"))
     metrics: Catalogue[MetricSpec] = field(default_factory=lambda: Catalogue("metric"))
+    trackers: Catalogue[TrackerSpec] = field(default_factory=lambda: Catalogue("tracker"))
     parts: dict[str, Catalogue[PartSpec]] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelSpec:
@@ -132,18 +133,35 @@ class Registry:
         except ZooError as error:
             raise ZooError(f"{error}{self._why_missing()}") from None
 
+    def tracker(self, name: str) -> Entry[TrackerSpec]:
+        """Return a tracker by name.
+
+        Raises:
+            ZooError: If there is none.
+        """
+        try:
+            return self.trackers.find(name)
+        except ZooError as error:
+            raise ZooError(f"{error}{self._why_missing()}") from None
+
     def composition(self, name: str) -> CompositionSpec:
         """Return a composition by name."""
         return self.compositions.find(name).item
 
-    def why_absent(self, distribution: str) -> str:
-        """Return why something that a distribution provides is not here, and what to do, as the end of a sentence."""
+    def why_absent(self, distribution: str, kept: Path | None = None) -> str:
+        """Return why something that a distribution provides is not here, and what to do, as the end of a sentence.
+
+        Arguments:
+            distribution: What is not here.
+            kept: The run that keeps a copy of it, if it is a one-file plugin.
+        """
         if any(source.distribution == distribution for source in self.plugins.disabled):
             return "which is disabled; see ZOO_DISABLE and --no-plugins"
         if any(fault.source.distribution == distribution for fault in self.plugins.faults):
             return "which did not load; see 'zoo plugins --errors'"
         if distribution.endswith(".py"):
-            return f"which is not loaded; load it with 'zoo --plugin {distribution} …'"
+            whose = ", which runs the copy that the run keeps" if kept is not None else ""
+            return f"which is not loaded; load it with 'zoo --plugin {kept or distribution} …'{whose}"
         return f"which is not installed; install it with 'pip install {distribution}'"
 
     def _why_missing(self) -> str:
@@ -167,6 +185,8 @@ class Registry:
             self._note(plugin.source, self.datasets.add(dataset.name, dataset, plugin.source))
         for metric in plugin.metrics:
             self._note(plugin.source, self.metrics.add(metric.name, metric, plugin.source))
+        for tracker in plugin.trackers:
+            self._note(plugin.source, self.trackers.add(tracker.name, tracker, plugin.source))
         self.add_models(plugin.tables, plugin.source)
 
     def add_models(self, tables: Mapping[str, Any], source: Source) -> None:
@@ -266,18 +286,18 @@ def _reserved_roles(composition: CompositionSpec, source: Source) -> list[str]:
     from zoo.training.options import TrainOptions
 
     names = {field.name for owner in (TrainOptions, DataOptions) for field in describe(owner)}
-    names |= {*_TEXTS, *_TABLES, "model", "composition", "data", "out", "config", "resume", "json", "help"}
+    names |= {*_TEXTS, *_TABLES, "model", "composition", "data", "out", "config", "resume", "track", "json", "help"}
     return [role.name for role in composition.roles if role.name in names]
 
 
 def load_registry(
-    *, third_party: bool = True, plugin_files: Iterable[Path] = (), registry_files: Iterable[Path] = ()
+    *, third_party: bool = True, plugin_files: Sequence[str | Path] = (), registry_files: Iterable[Path] = ()
 ) -> Registry:
     """Discover plugins and read registry files: ours, the plugins', then the user's.
 
     Arguments:
         third_party: Whether plugins of other distributions are loaded.
-        plugin_files: One-file plugins to load as well.
+        plugin_files: One-file plugins to load as well; the path of a run stands for the copies that it keeps.
         registry_files: The user's registry files; without any, `zoo.toml` in the working folder if it exists.
 
     Raises:

@@ -19,8 +19,10 @@ from zoo.specs import PartSpec, Role, import_reference
 from zoo.training.options import TrainOptions
 
 DEFAULT_DATA = "mnist"
-_COMMANDS = ("data", "out", "config", "resume", "json", "help", "model")
+_COMMANDS = ("data", "out", "config", "resume", "track", "json", "help", "model")
 """Flags of commands, which no option's flat name may take."""
+_ELSEWHERE = ("model", "composition", "command", "providers", "plugin_files", "track", "extended_from")
+"""What a run's `config.toml` holds beside its settings."""
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,6 @@ def flatten(tables: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tables.items():
         if key in ("parts", "options", "images", "training") and isinstance(value, Mapping):
             values.update(value)
-        elif key not in ("model", "composition", "command", "providers", "extended_from"):
+        elif key not in _ELSEWHERE:
             values[key] = value
     return values

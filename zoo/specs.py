@@ -12,6 +12,7 @@ __all__ = [
     "MetricSpec",
     "PartSpec",
     "Role",
+    "TrackerSpec",
     "import_or_tell",
     "import_reference",
 ]
@@ -24,7 +25,7 @@ from typing import Any, Literal
 from zoo.errors import ZooError, one_line
 
 API = 1
-"""The level of the plugin interface that this engine speaks."""
+"""The level of the plugin interface that this engine speaks; a spec that names none was written for the first."""
 
 FITTED_PRIOR = "fitted-prior"
 """The kind of the parts that `zoo fit` fits to a trained model's codes; no role of a model."""
@@ -51,7 +52,7 @@ class PartSpec:
         options: Its options dataclass, as `"package.module:Name"`; must not import torch.
         equation: What it computes, in the project's symbols, for `zoo explain` and the docs.
         paper: Authors (year), arXiv number.
-        api: The level of the plugin interface that it was written for.
+        api: The level of the plugin interface that it was written for; the first, unless it says otherwise.
 
     Example:
         >>> PartSpec(kind="prior", name="cauchy", summary="A heavy-tailed prior.", part="mine.parts:Cauchy").name
@@ -65,7 +66,7 @@ class PartSpec:
     options: str = "zoo.options:Options"
     equation: str = ""
     paper: str = ""
-    api: int = API
+    api: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +97,14 @@ class CompositionSpec:
         summary: One sentence with a full stop.
         model: The class, as `"package.module:Name"`; built as `Name(parts, site)`.
         roles: Its roles; flags, build order and registry keys follow from them.
-        api: The level of the plugin interface that it was written for.
+        api: The level of the plugin interface that it was written for; the first, unless it says otherwise.
     """
 
     name: str
     summary: str
     model: str
     roles: tuple[Role, ...]
-    api: int = API
+    api: int = 1
 
     def role(self, name: str) -> Role:
         """Return the role of that name."""
@@ -142,7 +143,7 @@ class DatasetSpec:
         argument: What follows the colon, such as `"PATH"`; empty if nothing does.
         size: Numbers of images and their shape, for `zoo data`.
         location: Where it lies below the data folder, for `zoo data`; empty if nowhere.
-        api: The level of the plugin interface that it was written for.
+        api: The level of the plugin interface that it was written for; the first, unless it says otherwise.
     """
 
     name: str
@@ -151,7 +152,7 @@ class DatasetSpec:
     argument: str = ""
     size: str = ""
     location: str = ""
-    api: int = API
+    api: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +172,7 @@ class MetricSpec:
         equation: What it computes, in the project's symbols.
         paper: Authors (year), arXiv number.
         usual: Whether it is computed whenever a run is scored, without being asked for.
-        api: The level of the plugin interface that it was written for.
+        api: The level of the plugin interface that it was written for; the first, unless it says otherwise.
     """
 
     name: str
@@ -186,7 +187,31 @@ class MetricSpec:
     equation: str = ""
     paper: str = ""
     usual: bool = False
-    api: int = API
+    api: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSpec:
+    """What follows a run where `--track NAME` asks for it, and writes it where people look.
+
+    Arguments:
+        name: What users type, in kebab-case; its options are `--NAME.option`.
+        summary: One sentence with a full stop.
+        tracker: The class, as `"package.module:Name"`; built as `Name(options, run)` for each run. Its methods that are
+            marked by `zoo.hookimpl` are hooks of that run's life.
+        options: Its options dataclass, as `"package.module:Name"`; must not import torch.
+        requires: A module that must be there to use it, such as `"tensorboard"`; empty if none.
+        extra: The extra of its distribution that brings that module.
+        api: The level of the plugin interface that it was written for; the first, unless it says otherwise.
+    """
+
+    name: str
+    summary: str
+    tracker: str
+    options: str = "zoo.options:Options"
+    requires: str = ""
+    extra: str = ""
+    api: int = 1
 
 
 def import_reference(reference: str) -> Any:

@@ -105,7 +105,7 @@ def verify_one(
 def _trained(registry: Registry, settings: Settings, folder: Path, progress: Progress, command: str) -> Run:
     if not (folder / "config.toml").is_file():
         return run_training(registry, settings, progress, folder, command)
-    if settings_from(registry, Run(folder).settings).to_dict() != settings.to_dict():
+    if settings_from(registry, Run(folder)).to_dict() != settings.to_dict():
         raise ZooError(f"{folder} holds a run of other settings; name another --out")
     return resume(registry, folder, progress)[0]
 

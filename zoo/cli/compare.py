@@ -16,20 +16,22 @@ from zoo.cli.metric_command import METRICS, SAMPLES, metric_flags, metric_names,
 from zoo.cli.model_command import TrainerCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, say
+from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
 from zoo.settings import Layer
+from zoo.tracking import find_trackers
 
 if TYPE_CHECKING:
     from zoo.comparison.compare import Comparison
 
 
 class ComparisonCommand(TrainerCommand):
-    """A command with the flags of the trainer and those of every metric."""
+    """A command with the flags of the trainer, and those of every metric and tracker."""
 
     def flags(self, ctx: click.Context) -> list[OptionFlag]:
         """Return the flags that set options."""
         if "zoo.flags" not in ctx.meta:
-            ctx.meta["zoo.flags"] = [*training_flags(), *metric_flags(ctx)]
+            ctx.meta["zoo.flags"] = [*training_flags(), *metric_flags(ctx), *tracker_flags(ctx)]
         flags: list[OptionFlag] = ctx.meta["zoo.flags"]
         return flags
 
@@ -55,6 +57,7 @@ class ComparisonCommand(TrainerCommand):
     help="Exit with 1 if a score got worse than in this earlier comparison.",
 )
 @click.option("--max-regression", metavar="PERCENT", help="By more than this, such as 2%.  [default: 0%]")
+@TRACK
 @JSON
 @click.pass_context
 def compare(
@@ -68,6 +71,7 @@ def compare(
     out: Path | None,
     baseline: Path | None,
     max_regression: str | None,
+    track: tuple[str, ...],
     as_json: bool,
     **flags: Any,
 ) -> int:
@@ -84,6 +88,7 @@ def compare(
     """
     registry = session(ctx).registry
     wanted = metric_options(ctx, metric_names(registry, metrics))
+    trackers = find_trackers(registry, tracker_options(ctx, track))
     from zoo.comparison.baseline import parse_share
 
     if max_regression is not None and baseline is None:
@@ -106,6 +111,7 @@ def compare(
         samples=samples,
         command=shlex.join(["zoo", *session(ctx).arguments]),
         baseline=baseline,
+        trackers=trackers,
     )
     _show(found, as_json, [score_key(name) for name in wanted])
     worse = baseline is not None and _show_regressions(found, baseline, share)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["METRIC", "Complete", "complete_data", "complete_model", "complete_run", "complete_what", "names"]
+__all__ = [
+    "METRIC",
+    "Complete",
+    "after_comma",
+    "complete_data",
+    "complete_model",
+    "complete_run",
+    "complete_what",
+    "names",
+]
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -38,6 +47,18 @@ def names(find: Callable[[Registry], Iterable[tuple[str, str]]]) -> Complete:
         return [CompletionItem(name, help=text) for name, text in found if name.startswith(incomplete)]
 
     return complete
+
+
+def after_comma(complete: Complete) -> Complete:
+    """Return what offers the same for the last of several words with commas between them."""
+
+    def complete_last(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{item.value}", help=item.help) for item in complete(ctx, param, last)]
+
+    return complete_last
 
 
 def _models(registry: Registry) -> Iterable[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "OptionFlag",
+    "TrackerFlag",
     "Value",
     "field_flag",
     "flag_name",
@@ -70,12 +71,18 @@ class OptionFlag(click.Option):
         self.section = section
 
 
+class TrackerFlag(OptionFlag):
+    """A flag that sets an option of a tracker, which is no setting of the run."""
+
+
 def flag_name(key: str) -> str:
     """Return an option's full name as users type it: `--posterior.latent-dim`."""
     return f"--{key.replace('_', '-')}"
 
 
-def field_flag(field: Field, key: str, section: str, names: list[str], default: Any) -> OptionFlag:
+def field_flag(
+    field: Field, key: str, section: str, names: list[str], default: Any, kind: type[OptionFlag] = OptionFlag
+) -> OptionFlag:
     """Return the flag of an option.
 
     Arguments:
@@ -84,14 +91,15 @@ def field_flag(field: Field, key: str, section: str, names: list[str], default: 
         section: Its heading in help.
         names: The spellings, such as `--loss.beta` and `--beta`.
         default: The value without the flag, for help.
+        kind: Which flags it is one of.
     """
     variable = "option_" + "".join(c if c.isalnum() else "_" for c in key)
     notes = "; ".join(note for note in (f"default: {_text(default)}", "" if field.choices else field.range) if note)
     help_text = f"{field.help}  [{notes}]"
     if field.kind is bool:
         both = [f"{name}/--no-{name[2:]}" for name in names]
-        return OptionFlag([*both, variable], key, section, help=help_text, is_flag=True)
-    return OptionFlag([*names, variable], key, section, type=Value(field), help=help_text)
+        return kind([*both, variable], key, section, help=help_text, is_flag=True)
+    return kind([*names, variable], key, section, type=Value(field), help=help_text)
 
 
 def _text(value: Any) -> str:
@@ -138,8 +146,8 @@ def _complete_parts(kind: str) -> Complete:
     return names(lambda registry: [(entry.name, entry.item.summary) for entry in registry.parts[kind].entries()])
 
 
-def flag_values(ctx: click.Context) -> dict[str, Any]:
-    """Return the settings that were typed, by full name."""
-    flags = [param for param in ctx.command.get_params(ctx) if isinstance(param, OptionFlag)]
+def flag_values(ctx: click.Context, kind: type[OptionFlag] = OptionFlag) -> dict[str, Any]:
+    """Return the options that were typed, by full name: settings, or those that another kind of flags sets."""
+    flags = [param for param in ctx.command.get_params(ctx) if type(param) is kind]
     typed = {flag.key: ctx.params.get(flag.name) for flag in flags if flag.name is not None}
     return {key: value for key, value in typed.items() if value is not None}

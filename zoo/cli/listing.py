@@ -16,6 +16,7 @@ from zoo.cli.completion import METRIC, complete_what, names
 from zoo.cli.metrics import metric_document, metric_rows, print_metric, print_metrics, print_scores
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, counted, number, print_json, print_table
+from zoo.cli.trackers import print_trackers, tracker_rows
 from zoo.errors import ZooError, did_you_mean
 
 if TYPE_CHECKING:
@@ -29,16 +30,14 @@ def _families(registry: Registry) -> list[tuple[str, str]]:
 @click.command("list")
 @click.option("--family", metavar="NAME", shell_complete=names(_families), help="Only models of this family.")
 @click.option("--metrics", is_flag=True, help="List the metrics instead; 'zoo show metric:NAME' shows one.")
+@click.option("--trackers", is_flag=True, help="List the trackers instead, for --track.")
 @JSON
 @click.pass_context
-def list_models(ctx: click.Context, /, family: str | None, metrics: bool, as_json: bool) -> None:
-    """List the models of the registry, or the metrics of 'zoo evaluate'."""
+def list_models(ctx: click.Context, /, family: str | None, metrics: bool, trackers: bool, as_json: bool) -> None:
+    """List the models of the registry, the metrics of 'zoo evaluate', or the trackers of 'zoo train'."""
     registry = session(ctx).registry
-    if metrics:
-        if family is not None:
-            raise ZooError("--family is about models; leave it out beside --metrics")
-        found = metric_rows(registry)
-        print_json(found) if as_json else print_metrics(found)
+    if metrics or trackers:
+        _list_others(registry, family, metrics, trackers, as_json)
         return
     families = [name for name, _ in _families(registry)]
     if family is not None and family not in families:
@@ -59,6 +58,15 @@ def list_models(ctx: click.Context, /, family: str | None, metrics: bool, as_jso
     else:
         headings = ("name", "family", "plugin", "status", "summary")
         print_table(headings, [[row[heading] for heading in headings] for row in rows])
+
+
+def _list_others(registry: Registry, family: str | None, metrics: bool, trackers: bool, as_json: bool) -> None:
+    if family is not None:
+        raise ZooError(f"--family is about models; leave it out beside {'--metrics' if metrics else '--trackers'}")
+    if metrics and trackers:
+        raise ZooError("--metrics and --trackers are two lists; ask for one of them")
+    rows, show_them = (metric_rows(registry), print_metrics) if metrics else (tracker_rows(registry), print_trackers)
+    print_json(rows) if as_json else show_them(rows)
 
 
 @click.command()
@@ -153,7 +161,9 @@ def _run(where: str) -> dict[str, Any]:
 
     run = find_run(where)
     scores = run.scores if run.weights.parent == run.path else {}
-    documents = {"scores": scores, "priors": run.priors}
+    documents: dict[str, Any] = {"plugin_files": run.plugin_files, "scores": scores, "priors": run.priors}
+    if run.whole:
+        documents |= {"track": run.settings.get("track", {}), "faults": run.faults}
     return {"run": str(run.path), "weights": str(run.weights), **run.metadata, **documents}
 
 
@@ -168,12 +178,19 @@ def _print_run(registry: Registry, document: dict[str, Any]) -> None:
     click.echo()
     options = [[f"--{name.replace('_', '-')}", _text(value)] for name, value in document["options"].items()]
     print_table(("option", "value"), options)
+    if document["plugin_files"]:
+        click.echo()
+        print_table(("one-file plugin", "sha256"), [list(kept) for kept in document["plugin_files"].items()])
     if document["scores"]:
         click.echo()
         print_scores(registry, document["scores"])
     if document["priors"]:
         click.echo()
         _print_priors(document["priors"])
+    if document.get("track"):
+        click.echo(f"\nfollowed by: {', '.join(document['track'])}")
+    for fault in document.get("faults", []):
+        click.echo(f"\n{fault['who']}: {fault['hook']} raised {fault['error']}; --json shows where")
 
 
 def _print_priors(priors: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from zoo.cli.session import Session
-from zoo.cli.terminal import say
+from zoo.cli.terminal import say, warnings_told
 from zoo.errors import ZooError, did_you_mean
 
 # What each command is, and where: nothing is imported before it is needed.
@@ -85,7 +85,14 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(package_name="generative-zoo", prog_name="zoo")
 @click.option("--no-plugins", is_flag=True, help="Load none but the bundled plugins.")
-@click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, help="Load a one-file plugin too.")
+@click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    multiple=True,
+    help="Load a one-file plugin too, or those that a run keeps.",
+)
 @click.option(
     "--registry",
     "registries",
@@ -124,7 +131,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; return 0 done, 1 ran but the answer is no, 2 a mistake, 130 interrupted."""
     try:
-        code = zoo.main(arguments, prog_name="zoo", standalone_mode=False)
+        with warnings_told():
+            code = zoo.main(arguments, prog_name="zoo", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except ZooError as error:
         return _fail(str(error), error.exit_code)

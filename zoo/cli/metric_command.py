@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.completion import names
+from zoo.cli.completion import after_comma, names
 from zoo.cli.flags import OptionFlag, field_flag, flag_values
 from zoo.cli.model_command import TrainerCommand
 from zoo.cli.session import Session
@@ -18,28 +18,16 @@ from zoo.options import Field, describe
 from zoo.specs import import_reference
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from zoo.catalogue import Entry
     from zoo.registry import Registry
     from zoo.specs import MetricSpec
 
 _complete_metric = names(lambda registry: [(one.name, one.item.summary) for one in registry.metrics.entries()])
 
-
-def _complete_last(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer metrics for the last of several with commas between them."""
-    from click.shell_completion import CompletionItem
-
-    before, comma, last = incomplete.rpartition(",")
-    found = _complete_metric(ctx, param, last)
-    return [CompletionItem(f"{before}{comma}{item.value}", help=item.help) for item in found]
-
-
 METRICS = click.option(
     "--metrics",
     metavar="NAME,NAME|all",
-    shell_complete=_complete_last,
+    shell_complete=after_comma(_complete_metric),
     help="Compute these too; 'zoo list --metrics' shows what there is.",
 )
 SPLIT = click.option(

@@ -24,10 +24,14 @@ class TrainerCommand(click.Command):
     """A command with the trainer's flags, each under its heading in help."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the command's own parameters and the others."""
-        own = super().get_params(ctx)
-        taken = {name for param in own for name in param.opts}
-        return [*own, *(flag for flag in self.flags(ctx) if not taken.intersection(flag.opts))]
+        """Return the command's own parameters and the others; who comes first keeps a name."""
+        found = super().get_params(ctx)
+        taken = {name for param in found for name in param.opts}
+        for flag in self.flags(ctx):
+            if not taken.intersection(flag.opts):
+                found.append(flag)
+                taken.update(flag.opts)
+        return found
 
     def flags(self, ctx: click.Context) -> list[OptionFlag]:
         """Return the flags that set options."""
@@ -61,6 +65,7 @@ class TrainerCommand(click.Command):
             if record is not None and isinstance(param, click.Option):
                 sections.setdefault(heading, []).append(record)
         last = [heading for heading in ("Run", "Training", "Images") if heading in sections]
+        last += [heading for heading in sections if heading.startswith("Tracker ")]
         for heading in [*(heading for heading in sections if heading not in last), *last]:
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])

@@ -17,7 +17,9 @@ from zoo.cli.metric_command import metric_flags, metric_names
 from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
+from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
+from zoo.tracking import find_trackers
 
 if TYPE_CHECKING:
     from zoo.sweeping.results import Point, Sweep
@@ -46,12 +48,12 @@ class SweepCommand(ModelCommand):
     """A command that takes ranges where the model's own flags take values."""
 
     def flags(self, ctx: click.Context) -> list[OptionFlag]:
-        """Return the flags of the model, with room for ranges, and those of the metrics."""
+        """Return the flags of the model, with room for ranges, and those of metrics and trackers."""
         found = super().flags(ctx)
         for flag in found:
             if isinstance(flag.type, Value):
                 flag.type = ValueOrRange(flag.type)
-        return [*found, *metric_flags(ctx)]
+        return [*found, *metric_flags(ctx), *tracker_flags(ctx)]
 
 
 @click.command(cls=SweepCommand, context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,6 +86,7 @@ class SweepCommand(ModelCommand):
     type=click.Path(path_type=Path),
     help="Folder.  [default: where the same sweep was begun, or sweep/<model>-<data>-<N>]",
 )
+@TRACK
 @JSON
 @click.pass_context
 def sweep(
@@ -96,6 +99,7 @@ def sweep(
     trials: int | None,
     start: Path | None,
     out: Path | None,
+    track: tuple[str, ...],
     as_json: bool,
     **flags: Any,
 ) -> int:
@@ -121,6 +125,7 @@ def sweep(
     values |= {"init_from": str(start)} if start is not None else {}
     registry = session(ctx).registry
     wanted = _with_options(metric_names(registry, metrics), of_metrics)
+    trackers = find_trackers(registry, tracker_options(ctx, track))
     plan = make_plan(registry, model, values)
     # Only now, because it imports torch: mistakes above are told at once.
     from zoo.sweeping.run import run_sweep
@@ -134,6 +139,7 @@ def sweep(
         out=out,
         progress=watch(),
         command=shlex.join(["zoo", *session(ctx).arguments]),
+        trackers=trackers,
     )
     _show(found, as_json)
     return 1 if any(point.error for point in found.points) else 0

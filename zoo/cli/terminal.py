@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["JSON", "counted", "number", "print_json", "print_table", "say"]
+__all__ = ["JSON", "counted", "number", "print_json", "print_table", "say", "warnings_told"]
 
 import math
 import sys
-from collections.abc import Sequence
-from typing import Any
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 import click
+
+from zoo.errors import ZooWarning
 
 DASH = "–"
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -18,6 +22,31 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 def say(message: str) -> None:
     """Show one line to the person, on stderr."""
     click.echo(message, err=True)
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Show each of our warnings once, as one line; those of others as Python shows them."""
+    told: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, ZooWarning):
+            others(message, category, filename, lineno, file, line)
+        elif str(message) not in told:
+            told.add(str(message))
+            say(f"zoo: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ZooWarning)
+        others, warnings.showwarning = warnings.showwarning, show
+        yield
 
 
 def print_json(document: Any) -> None:

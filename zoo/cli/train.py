@@ -10,19 +10,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.completion import complete_data, complete_model, complete_run
-from zoo.cli.flags import flag_name, flag_values
+from zoo.cli.flags import OptionFlag, flag_name, flag_values
 from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
 from zoo.cli.terminal import JSON, counted, number, print_json, say
+from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
 from zoo.settings import Layer, config_layer, resolve, split_recipe
+from zoo.tracking import Tracker, find_trackers
 
 if TYPE_CHECKING:
     from zoo.registry import Registry
     from zoo.runs.folder import Run
 
 
-@click.command(cls=ModelCommand, context_settings={"help_option_names": ["-h", "--help"]})
+class TrainCommand(ModelCommand):
+    """A command with the flags of a model and those of every tracker."""
+
+    def flags(self, ctx: click.Context) -> list[OptionFlag]:
+        """Return the flags that set options."""
+        return [*super().flags(ctx), *tracker_flags(ctx)]
+
+
+@click.command(cls=TrainCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", metavar="MODEL[.RECIPE]", nargs=-1, shell_complete=complete_model)
 @click.option(
     "--data",
@@ -37,8 +47,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="RUN",
     shell_complete=complete_run,
-    help="Go on with a run; takes --epochs alone.",
+    help="Go on with a run; takes --epochs and --track alone.",
 )
+@TRACK
 @JSON
 @click.pass_context
 def train(
@@ -49,6 +60,7 @@ def train(
     out: Path | None,
     config: Path | None,
     resume: Path | None,
+    track: tuple[str, ...],
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -66,10 +78,12 @@ def train(
     """
     registry = session(ctx).registry
     values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
+    trackers = find_trackers(registry, tracker_options(ctx, track))
     if resume is not None:
         given = {"MODEL": models, "--out": out, "--config": config}
         others = [flag for flag, value in given.items() if value]
-        _resume(registry, resume, [*others, *(flag_name(key) for key in values if key != "epochs")], values, as_json)
+        others += [flag_name(key) for key in values if key != "epochs"]
+        _resume(registry, resume, others, values, trackers, as_json)
         return
     if len(models) > 1:
         raise ZooError(f"train takes one model; train {' and '.join(models)} side by side with 'zoo compare'")
@@ -89,7 +103,7 @@ def train(
     from zoo.experiment import run_training
 
     command = shlex.join(["zoo", *session(ctx).arguments])
-    _show(run_training(registry, settings, watch(), out, command), as_json)
+    _show(run_training(registry, settings, watch(), out, command, trackers), as_json)
 
 
 def name_and_layers(
@@ -112,14 +126,22 @@ def name_and_layers(
     return model, layers
 
 
-def _resume(registry: Registry, where: Path, others: list[str], values: dict[str, Any], as_json: bool) -> None:
+def _resume(
+    registry: Registry,
+    where: Path,
+    others: list[str],
+    values: dict[str, Any],
+    trackers: tuple[Tracker, ...],
+    as_json: bool,
+) -> None:
     if others:
-        raise ZooError(f"--resume takes the run's own settings and --epochs alone; leave out {', '.join(others)}")
+        told = f"--resume takes the run's own settings, --epochs and --track alone; leave out {', '.join(others)}"
+        raise ZooError(told)
     from zoo.cli.progress import watch
     from zoo.experiment import resume
 
     epochs = values.get("epochs")
-    run, _ = resume(registry, where, watch(), None if epochs is None else int(epochs))
+    run, _ = resume(registry, where, watch(), None if epochs is None else int(epochs), trackers)
     _show(run, as_json)
 
 

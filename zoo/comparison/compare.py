@@ -28,6 +28,7 @@ from zoo.runs.files import write_text
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import load_model
 from zoo.settings import Layer, Settings, resolve
+from zoo.tracking import Tracker
 from zoo.training.progress import Progress
 
 
@@ -64,6 +65,7 @@ class _Work:
     wanted: Sequence[Asked]
     samples: int
     progress: Progress
+    trackers: Sequence[Tracker]
 
     def score(self, run: Run, device: str) -> ScoredRun:
         return score_run(self.registry, run, self.wanted, self.samples, device, self.progress)
@@ -81,6 +83,7 @@ def compare_models(
     samples: int = SAMPLES,
     command: str,
     baseline: Path | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> Comparison:
     """Compare models and runs; what was trained with the same settings before is not trained again.
 
@@ -95,6 +98,7 @@ def compare_models(
         samples: How many images metrics of samples draw.
         command: The command that does the same again.
         baseline: An earlier `results.json` that it will be held against; checked before anything is trained.
+        trackers: What follows the runs that are trained here.
 
     Raises:
         ZooError: If nothing is named, a name is unknown, or runs are of different data.
@@ -114,7 +118,7 @@ def compare_models(
     if earlier is not None:
         same_models(earlier, str(baseline), agreed.data, [entry.label for entry in entries])
     path = open_folder(out, _stem(entries, agreed.data), _request(entries, agreed, runs))
-    work = _Work(registry, path, wanted, samples, progress)
+    work = _Work(registry, path, wanted, samples, progress, trackers)
     device = str(layer.values.get("device", "auto"))
     try:
         rows = _rows(work, entries, runs, agreed, seeds, device)
@@ -179,9 +183,9 @@ def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, fol
     for seed in range(first, first + seeds):
         seeded = replace(settings, training=replace(settings.training, seed=seed))
         where = folder.with_name(f"{folder.name}-seed{seed}")
-        command = shlex.join(["zoo", "train", "--config", str(where / "config.toml")])
+        command = shlex.join(["zoo", *work.registry.plugins.flags, "train", "--config", str(where / "config.toml")])
         try:
-            run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command)
+            run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command, work.trackers)
             one = replace(work.score(run, settings.training.device), reused=reused)
         # One model that fails, in whatever way its code does, must not cost the others.
         except Exception as error:

@@ -6,7 +6,7 @@ __all__ = ["train_or_reuse"]
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from zoo.registry import Registry
 from zoo.runs.checkpoint import read_checkpoint
 from zoo.runs.folder import Run, find_run
 from zoo.settings import Settings
+from zoo.tracking import Tracker
 from zoo.training.progress import Progress
 
 ELSEWHERE = ("runs/*", "compare/*/runs/*", "sweep/*/runs/*")
@@ -28,7 +29,12 @@ ELSEWHERE = ("runs/*", "compare/*/runs/*", "sweep/*/runs/*")
 
 
 def train_or_reuse(
-    registry: Registry, settings: Settings, folder: Path, progress: Progress, command: str = ""
+    registry: Registry,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    command: str = "",
+    trackers: Sequence[Tracker] = (),
 ) -> tuple[Run, bool]:
     """Return a finished run of these settings, and whether it was there already.
 
@@ -42,6 +48,7 @@ def train_or_reuse(
         folder: Where it is trained.
         progress: Who is told.
         command: The command that trains the same again, for the card.
+        trackers: What follows the run if it is trained, or gone on with, here.
 
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or `folder` holds something else.
@@ -57,10 +64,10 @@ def train_or_reuse(
             return run, True
     if _was_stopped(registry, settings, folder):
         if read_checkpoint(folder) is not None:
-            return resume(registry, folder, progress)[0], False
+            return resume(registry, folder, progress, trackers=trackers)[0], False
         # Stopped before its first checkpoint: nothing is lost.
         shutil.rmtree(folder)
-    return run_training(registry, settings, progress, folder, command), False
+    return run_training(registry, settings, progress, folder, command, trackers), False
 
 
 def _candidates(folder: Path) -> Iterator[Run]:
@@ -117,9 +124,8 @@ def _was_stopped(registry: Registry, settings: Settings, folder: Path) -> bool:
     """Whether a folder holds a run of these settings that was not finished."""
     try:
         run = find_run(folder)
-        tables = run.settings
-        same = not run.scores and settings_from(registry, tables).to_dict() == settings.to_dict()
+        same = not run.scores and settings_from(registry, run).to_dict() == settings.to_dict()
     except ZooError:
         return False
     made_by = providers(registry, settings.model.composition, settings.model.parts, settings.data)
-    return same and tables["providers"] == made_by
+    return same and run.settings["providers"] == made_by

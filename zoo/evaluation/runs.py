@@ -15,12 +15,14 @@ from zoo.device import choose_device
 from zoo.errors import ZooError
 from zoo.evaluation.blocks import SAMPLES, subject_of
 from zoo.evaluation.measure import Asked, ask, score, usual
+from zoo.following import Following
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.card import write_card
 from zoo.runs.folder import Run
 from zoo.runs.loading import find_data, load_model, place, step_of
-from zoo.training.progress import Progress
+from zoo.runs.origin import Origin
+from zoo.training.progress import Progress, Silent
 
 
 def images_for(
@@ -45,7 +47,7 @@ def images_for(
         chosen["limit"] = None
     reading = DataOptions.from_dict({**chosen, **(options or {})})
     if data is None:
-        data = find_data(registry, str(run.path), facts["name"], run.metadata.get("providers", {}))
+        data = find_data(registry, Origin(run, str(run.path), run.metadata["providers"]), facts["name"])
     images = open_images(registry, data, reading)
     wanted = tuple(facts["shape"])
     if images.shape != wanted:
@@ -119,6 +121,7 @@ def evaluate_run(
             scores["computed_with"] = {**run.scores.get("computed_with", {}), **made}
         run.add_scores(scores, per_image)
         write_card(run, run.scores, registry.metrics.entries())
+        Following(registry.plugins, run, progress or Silent()).evaluated(scores)
     return scores
 
 

@@ -25,7 +25,9 @@ def write_card(run: Run, scores: Mapping[str, Any], metrics: Iterable[Entry[Metr
     pictures = sorted(path.name for path in run.figures.glob("*.png"))
     rows = score_rows(scores, metrics)
     told, command = scores.get("warnings", {}), str(run.settings.get("command", ""))
-    write_text(run.path / CARD, model_card(run.name, run.metadata, rows, told, pictures, command))
+    write_text(
+        run.path / CARD, model_card(run.name, run.metadata, rows, told, pictures, command, tuple(run.plugin_files))
+    )
 
 
 def model_card(
@@ -35,6 +37,7 @@ def model_card(
     warnings: Mapping[str, str],
     figures: Sequence[str],
     command: str,
+    plugin_files: Sequence[str] = (),
 ) -> str:
     """Return the card of a run as Markdown.
 
@@ -45,6 +48,7 @@ def model_card(
         warnings: What to keep in mind when a score is read, by its name.
         figures: The file names of its pictures.
         command: The command that trains the same again.
+        plugin_files: The names of the one-file plugins that it keeps.
     """
     data, outcome, versions = facts["data"], facts["outcome"], facts["versions"]
     parts = ", ".join(f"{role} `{part}`" for role, part in facts["parts"].items())
@@ -72,7 +76,7 @@ def model_card(
         "```python",
         "import zoo",
         "",
-        'model = zoo.load("path/to/this/folder").model',
+        *_loaded(plugin_files),
         "images = model.sample(16)  # (16, C, H, W) in [0, 1]",
         "```",
         "",
@@ -86,6 +90,14 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _loaded(plugin_files: Sequence[str]) -> list[str]:
+    if not plugin_files:
+        return ['model = zoo.load("path/to/this/folder").model']
+    # Code in the folder runs only where somebody asks for it.
+    names = ", ".join(f"plugins/{name}" for name in plugin_files)
+    return [f"# runs {names}", 'run = "path/to/this/folder"', "model = zoo.load(run, plugins=[run]).model"]
 
 
 def _line(row: ScoreRow) -> str:

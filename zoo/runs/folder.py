@@ -29,6 +29,7 @@ METRICS = "metrics.jsonl"
 SCORES = "scores.json"
 PER_IMAGE = "scores.safetensors"
 PRIORS = "priors"
+FAULTS = "faults.json"
 
 
 class Run:
@@ -38,6 +39,7 @@ class Run:
         path: Its folder.
         weights: The weights file, if it is not the folder's own.
         prior: The fitted prior that its model has in the place of the declared one, if any; see `with_prior`.
+        plugins: One-file plugins that are loaded for its model; the path of a run stands for the copies that it keeps.
 
     Example:
         >>> import zoo
@@ -46,10 +48,13 @@ class Run:
         torch.Size([4, 1, 28, 28])
     """
 
-    def __init__(self, path: Path, weights: Path | None = None, prior: str | None = None) -> None:
+    def __init__(
+        self, path: Path, weights: Path | None = None, prior: str | None = None, plugins: tuple[Path, ...] = ()
+    ) -> None:
         self.path = path
         self.weights = weights or path / WEIGHTS
         self.prior = prior
+        self.plugins = plugins
 
     @property
     def name(self) -> str:
@@ -86,9 +91,10 @@ class Run:
     @cached_property
     def model(self) -> Model:
         """The trained model, in eval mode, on the CPU."""
+        from zoo.registry import load_registry
         from zoo.runs.loading import load_model
 
-        return load_model(self)
+        return load_model(self, load_registry(plugin_files=self.plugins))
 
     @property
     def priors(self) -> dict[str, dict[str, Any]]:
@@ -114,12 +120,23 @@ class Run:
             fitted = f" (it has {', '.join(self.priors)})" if self.priors else ""
             fit = f"fit it with 'zoo fit {self.path} --prior {name}'"
             raise ZooError(f"{self.path} has no fitted prior '{name}' yet{fitted}; {fit}")
-        return Run(self.path, self.weights, name)
+        return Run(self.path, self.weights, name, self.plugins)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The tables of `config.toml`."""
         return read_tables(self.path / CONFIG)
+
+    @property
+    def plugin_files(self) -> dict[str, str]:
+        """The SHA-256 of each one-file plugin that it was made with, by file name; their copies are in `plugins/`.
+
+        Raises:
+            ZooError: If `config.toml` is damaged.
+        """
+        from zoo.one_file import recorded_files
+
+        return recorded_files(self.path)
 
     @property
     def scores(self) -> dict[str, Any]:
@@ -166,6 +183,22 @@ class Run:
         kept = [old for old in self.records() if old["epoch"] < record["epoch"]]
         lines = [json.dumps(line) for line in [*kept, record]]
         write_text(self.path / METRICS, "\n".join(lines) + "\n")
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """What went wrong in hooks that followed the run: of `who`, in which `hook`, the `error` and its `traceback`."""
+        path = self.path / FAULTS
+        try:
+            found: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+        except ValueError:
+            raise ZooError(f"{path} is damaged; remove it, nothing depends on it") from None
+        return found
+
+    def add_fault(self, fault: Mapping[str, str]) -> None:
+        """Record what went wrong in a hook, in the place of the same one's earlier fault."""
+        key = (fault["who"], fault["hook"])
+        kept = [old for old in self.faults if (old["who"], old["hook"]) != key]
+        write_text(self.path / FAULTS, json.dumps([*kept, dict(fault)], indent=2) + "\n")
 
     def write_config(self, tables: Mapping[str, Any]) -> None:
         """Replace `config.toml`."""

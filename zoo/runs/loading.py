@@ -23,7 +23,6 @@ import torch
 
 import zoo
 from zoo.assembly import build_fitted_prior, build_model, providers
-from zoo.catalogue import Catalogue
 from zoo.errors import ZooError
 from zoo.interfaces import FittedPrior, Model, Site, Step, TakesPrior
 from zoo.options import Options
@@ -31,6 +30,7 @@ from zoo.registry import Registry, load_registry
 from zoo.runs.folder import FORMAT, Run
 from zoo.runs.forms import PRIOR
 from zoo.runs.header import read_facts
+from zoo.runs.origin import Origin
 from zoo.runs.weights import read_tensors, write_tensors
 from zoo.settings import Settings, Vocabulary, options_class
 from zoo.specs import FITTED_PRIOR
@@ -57,11 +57,11 @@ def load_model(run: Run, registry: Registry | None = None) -> Model:
     facts = run.metadata
     data = facts["data"]
     site = Site(tuple(data["shape"]), data["train_size"], {}, data.get("classes", {}))
-    where, made_by, options = str(run.weights), facts["providers"], facts["options"]
-    composition, parts = find_parts(registry, where, facts["composition"], facts["parts"], made_by)
+    origin = Origin(run, str(run.weights), facts["providers"])
+    composition, parts = find_parts(registry, origin, facts["composition"], facts["parts"])
     # Initial weights are drawn and then replaced; the caller's generator must not notice.
     with isolated(0):
-        chosen = options_from(registry, composition, parts, options)
+        chosen = options_from(registry, composition, parts, facts["options"])
         model = build_model(registry, composition, parts, chosen, site)
     tensors, _ = read_tensors(run.weights)
     try:
@@ -79,8 +79,8 @@ def _put_prior(run: Run, name: str, model: Model, registry: Registry) -> None:
     if facts["weights"] != digest(run):
         again = f"zoo fit {run.path} --prior {name}"
         raise ZooError(f"{path} was fitted before the run was trained to what it is; fit it again with '{again}'")
-    made_by = {FITTED_PRIOR: facts["provider"]}
-    part = _find(registry, registry.parts.get(FITTED_PRIOR), str(path), FITTED_PRIOR, facts["prior"], made_by)
+    origin = Origin(run, str(path), {FITTED_PRIOR: facts["provider"]})
+    part = origin.find(registry, registry.parts.get(FITTED_PRIOR), FITTED_PRIOR, facts["prior"])
     options = options_class(registry.part(FITTED_PRIOR, part), FITTED_PRIOR).from_dict(facts["options"])
     if not isinstance(model, TakesPrior):
         raise ZooError(f"{run.path} takes no other prior: a {run.metadata['model']} has no codes")
@@ -112,49 +112,34 @@ def versions() -> dict[str, str]:
 
 
 def find_parts(
-    registry: Registry, where: str, composition: str, parts: Mapping[str, str], made_by: Mapping[str, Any]
+    registry: Registry, origin: Origin, composition: str, parts: Mapping[str, str]
 ) -> tuple[str, dict[str, str]]:
     """Return a run's composition and parts by the names that find them here, whoever else now has the same names.
 
     Arguments:
         registry: Where they are found.
-        where: What needs them, for messages.
+        origin: What made the run.
         composition, parts: As the run names them.
-        made_by: Which distribution each was of.
 
     Raises:
         ZooError: If a plugin that the run needs is not installed.
     """
-    composition = _find(registry, registry.compositions, where, "composition", composition, made_by)
+    composition = origin.find(registry, registry.compositions, "composition", composition)
     roles = registry.composition(composition).roles
     kinds = {role.name: role.kind for role in roles}
     if missing := [role.name for role in roles if role.name not in parts and not role.optional]:
-        raise ZooError(f"{where} names no {missing[0]}; train again, or restore it from a copy")
+        raise ZooError(f"{origin.where} names no {missing[0]}; train again, or restore it from a copy")
     found = {
-        role: _find(registry, registry.parts.get(kinds.get(role, role)), where, role, name, made_by)
+        role: origin.find(registry, registry.parts.get(kinds.get(role, role)), role, name)
         for role, name in parts.items()
     }
     return composition, found
 
 
-def find_data(registry: Registry, where: str, data: str, made_by: Mapping[str, Any]) -> str:
+def find_data(registry: Registry, origin: Origin, data: str) -> str:
     """Return a run's data, as `--data` would name it here; see `find_parts`."""
     name, colon, argument = data.partition(":")
-    return _find(registry, registry.datasets, where, "data", name, made_by) + colon + argument
-
-
-def _find(
-    registry: Registry, catalogue: Catalogue[Any] | None, where: str, role: str, name: str, made_by: Mapping[str, Any]
-) -> str:
-    source = made_by.get(role, {})
-    distribution, version = source.get("distribution", "an unknown distribution"), source.get("version", "")
-    spelling = catalogue.spelling(name, distribution) if catalogue is not None else None
-    if spelling is not None:
-        return spelling
-    if catalogue is not None and name in catalogue:
-        return name
-    what = f"{where} needs {role} '{name}' of {distribution} {version}".rstrip()
-    raise ZooError(f"{what}, {registry.why_absent(distribution)}")
+    return origin.find(registry, registry.datasets, "data", name) + colon + argument
 
 
 def options_from(

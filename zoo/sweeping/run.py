@@ -6,7 +6,7 @@ __all__ = ["run_sweep"]
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from zoo.runs.folder import Run
 from zoo.specs import MetricSpec
 from zoo.sweeping.plan import Plan, sweep_folder
 from zoo.sweeping.results import Point, Sweep, key_of
+from zoo.tracking import Tracker
 from zoo.training.progress import Progress
 
 RESULTS, CURVE = "results.json", "curve.png"
@@ -40,6 +41,7 @@ def run_sweep(
     out: Path | None,
     progress: Progress,
     command: str = "",
+    trackers: Sequence[Tracker] = (),
 ) -> Sweep:
     """Train what a plan asks for, as far as it was not trained before, and write results and curves.
 
@@ -53,6 +55,7 @@ def run_sweep(
         out: The folder; by default that where the same sweep was begun, else the next `sweep/<model>-<data>-<N>`.
         progress: Who is told.
         command: The command that makes it again, for the results.
+        trackers: What follows the runs that are trained here.
 
     Raises:
         ZooError: If a value is out of range, a metric is unknown, or the first run of all cannot be trained.
@@ -78,7 +81,7 @@ def run_sweep(
     path, begun = sweep_folder(plan, out)
     if begun:
         progress.say(f"going on with {path}")
-    worker = _Worker(registry, plan, range(first, first + seeds), asked, path, progress, command, trials)
+    worker = _Worker(registry, plan, range(first, first + seeds), asked, path, progress, command, trials, trackers)
     try:
         if trials is not None:
             from zoo.sweeping.search import run_search
@@ -111,6 +114,7 @@ class _Worker:
     progress: Progress
     command: str
     trials: int | None
+    trackers: Sequence[Tracker]
     points: list[Point] = field(default_factory=list)
 
     def point(self, options: Mapping[str, Any], place: str, name: str) -> Point:
@@ -139,7 +143,7 @@ class _Worker:
 
     def _train(self, options: Mapping[str, Any], seed: int, folder: Path) -> Run:
         settings = self.plan.settings_of(self.registry, options, seed)
-        run, _ = train_or_reuse(self.registry, settings, folder, self.progress, self.command)
+        run, _ = train_or_reuse(self.registry, settings, folder, self.progress, self.command, self.trackers)
         return run
 
     def _score(self, run: Run, seed: int) -> Mapping[str, Any]:
