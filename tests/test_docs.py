@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import doctest
-import gzip
 import importlib
 import io
 import os
 import re
 import shlex
-import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,14 +19,12 @@ from types import ModuleType
 import click
 import numpy as np
 import pytest
-import torch
+from digits import write_digits
 from PIL import Image
-from torch import Tensor
 
 from zoo import hookspecs
 from zoo.cli.main import COMMANDS, run
 from zoo.cli.main import zoo as command
-from zoo.data.glyphs import render
 from zoo.data.options import DataOptions
 from zoo.options import describe
 from zoo.registry import Registry, load_registry
@@ -41,8 +37,6 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 IN_PROCESSES = "docs/tutorial.md"
 """What tests/test_tutorial.py runs line by line in a shell, since it installs a package and changes it."""
-TRAIN, TEST = 128, 40
-"""The size of the MNIST that the pages are run on: two batches of any page's commands take no time."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +59,6 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def is_run(block: Block) -> bool:
     return block.language in ("sh", "console", "python") or block.file is not None
-
-
-def idx(values: Tensor) -> bytes:
-    array = values.to(torch.uint8).numpy()
-    return gzip.compress(bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes())
-
-
-def write_digits(folder: Path) -> None:
-    """Write a small set of glyphs as MNIST is published."""
-    folder.mkdir(parents=True)
-    for name, count, first in (("train", TRAIN, 0.8125), ("t10k", TEST, 0.9)):
-        label = torch.arange(count) % 10
-        x = render({"label": label, "scale": torch.linspace(first, 1, count)})
-        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(idx(x[:, 0]))
-        (folder / f"{name}-labels-idx1-ubyte.gz").write_bytes(idx(label))
 
 
 def write_pictures(folder: Path) -> None:
@@ -342,6 +321,7 @@ def flags(registry: Registry) -> set[str]:
 ELSEWHERE = {
     "plugins.md": {"--weight", "--sharpness.images"},  # options of what the page itself writes
     "README.md": {"--free"},
+    "hooks.md": {"--last-loss.name"},
     "options.md": {"--bta", "--channels"},  # shown as mistakes
     "tutorial.md": {
         "--noise",

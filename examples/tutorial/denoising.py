@@ -9,7 +9,7 @@ class Denoising(Loss):
         super().__init__()
 
     def forward(self, model, batch, step):
-        q = model.encode(batch.x + 0.3 * torch.randn_like(batch.x))
+        q = model.encode(batch.x + 0.3 * torch.randn(batch.x.shape, device=batch.x.device))
         z, log_q = q.draw()
         distortion = -model.decode(z).log_prob(batch.x).mean()
         rate = kl(q, model.prior_distribution(), z, log_q).mean()

@@ -24,7 +24,7 @@ class DenoisingVaeLoss(Loss):
         self.noise = options.noise
 
     def forward(self, model: LatentModel, batch: Batch, step: Step) -> Terms:
-        q = model.encode(batch.x + self.noise * torch.randn_like(batch.x))
+        q = model.encode(batch.x + self.noise * torch.randn(batch.x.shape, device=batch.x.device))
         z, log_q = q.draw()
         distortion = -model.decode(z).log_prob(batch.x).mean()
         rate = kl(q, model.prior_distribution(), z, log_q).mean()
