@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FOLDER", "head", "index", "missing_pages", "page_of", "result_rows"]
+__all__ = ["FOLDER", "PICTURES", "head", "index", "missing_pages", "page_of", "result_rows"]
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -69,12 +69,12 @@ def head(registry: Registry, name: str) -> str:
 
 
 def _picture(name: str) -> Iterator[str]:
-    """The picture that docs/pictures.py drew, and what it was drawn by."""
+    """The picture that docs/pictures.py drew, what it was drawn by, and what that run scored."""
     told = tomllib.loads((PICTURES / "pictures.toml").read_text()) if PICTURES.exists() else {}
     if name in told:
-        found = told[name]
-        yield from ("", f"![{found['shows']}](../images/models/{name}.png)", "")
-        yield f"{found['shows']}. Trained by `{found['command']}`, {found['scale']}."
+        shows = told[name]["shows"]
+        yield from ("", f"![{shows}](../images/models/{name}.png)", "")
+        yield f"{shows}, after `{told[name]['command']}`: {told[name]['scores']}."
 
 
 def page_of(registry: Registry, name: str) -> str:
