@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["FOLDER", "PICTURES", "head", "index", "missing_pages", "page_of", "result_rows"]
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -64,8 +65,12 @@ def _models(models: list[ModelSpec]) -> str:
 def head(registry: Registry, name: str) -> str:
     """Return what a page begins with: what the model is, its paper, the command, and its picture if there is one."""
     model = resolve(registry, name).model
-    lines = [f"**{model.summary}**", "", f"Paper: {model.paper}.", "", f"    zoo train {name}"]
+    lines = [f"**{model.summary}**", "", f"Paper: {_linked(model.paper)}.", "", f"    zoo train {name}"]
     return "\n".join([*lines, *_picture(name)])
+
+
+def _linked(paper: str) -> str:
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", paper)
 
 
 def _picture(name: str) -> Iterator[str]:
