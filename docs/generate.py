@@ -20,9 +20,9 @@ from pathlib import Path
 
 import click
 import model_pages
+import plugin_pages
 from tables import fields_of, options_table, table
 
-from zoo import hookspecs
 from zoo.cli.flags import OptionFlag
 from zoo.cli.main import zoo as command
 from zoo.data.options import DataOptions
@@ -32,9 +32,6 @@ from zoo.specs import GROUPS, MetricSpec, PartSpec
 from zoo.training.options import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "examples"
-
-_LANGUAGES = {".py": "python", ".toml": "toml"}
 
 _SHARED = (
     "And the options of [training](options.md#training), of [data](data.md#options), and of the parts of the model "
@@ -196,20 +193,6 @@ def _metric(spec: MetricSpec) -> str:
     return "\n".join([*facts, "", options_table(fields, f"{spec.name}.")] if fields else facts)
 
 
-def _hook(name: str) -> str:
-    """A hook as it is declared, without its decorator, and what it says of itself."""
-    hook = getattr(hookspecs, name)
-    signature = inspect.getsource(hook).split('"""')[0].replace("@hookspec\n", "").strip().removesuffix(":")
-    return f"```py\n{signature}\n```\n\n{inspect.getdoc(hook)}"
-
-
-def _file(path: str) -> str:
-    """A file of examples/ as it stands; readers write it by its place below the folder of the example."""
-    code = (EXAMPLES / path).read_text().strip()
-    name = path.partition("/")[2]
-    return f"```{_LANGUAGES[Path(path).suffix]} file={name}\n{code}\n```"
-
-
 _BLOCKS: dict[str, Callable[[str], str]] = {
     "commands": _commands,
     "models": _models,
@@ -221,9 +204,10 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "images": _options_of(DataOptions),
     "datasets": _datasets,
     "metrics": _metrics,
-    "hook": _hook,
-    "file": _file,
+    "hook": plugin_pages.hook,
+    "file": plugin_pages.file,
     "results": _results,
+    "checks": lambda _: plugin_pages.checks(_registry()),
 }
 
 

@@ -1,4 +1,4 @@
-"""Models: every one of the registry builds, trains and draws for images of any size."""
+"""Models of other parts, options and sizes than the registry's; what holds for each of its own is in the kit."""
 
 from __future__ import annotations
 
@@ -16,18 +16,8 @@ import zoo
 from zoo import Batch, Loss, Model, Player, SampleOptions, Site, Step, Terms, ZooError
 from zoo.compositions.autoencoder import Autoencoder
 from zoo.distributions import Normal
-from zoo.registry import load_registry
 
-REGISTRY = load_registry()
-# A model that is told labels does nothing without them: see test_condition.py.
-NAMES = [
-    name for name in REGISTRY.models.names() if REGISTRY.model(name).composition == "autoencoder" and name != "cvae"
-]
-SHAPES = [(1, 28, 28), (3, 32, 32), (1, 30, 17)]
 START = Step.of(0, 0, 0)
-
-models = pytest.mark.parametrize("name", NAMES)
-shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
 
 
 @pytest.fixture(autouse=True)
@@ -75,102 +65,6 @@ def check_shapes(model: Autoencoder, shape: tuple[int, int, int]) -> None:
     assert model.reconstruct(x).shape == x.shape
     assert model.sample(3).shape == (3, *shape)
     assert model.decode_mean(model.embed(x)[0]).shape == shape
-
-
-class TestEveryModel:
-    @models
-    @shapes
-    def test_speaks_of_images_of_its_shape(self, name: str, shape: tuple[int, int, int]) -> None:
-        model = tiny(name, shape)
-        check_gradients(model, batch_of(shape))
-        check_shapes(model.eval(), shape)
-
-    @models
-    def test_samples_and_reconstructions_are_images(self, name: str) -> None:
-        model = tiny(name).eval()
-        for found in (model.sample(16), model.reconstruct(batch_of().x)):
-            assert found.dtype == torch.float32
-            assert not found.requires_grad
-            assert found.isfinite().all()
-            # A linear decoder has no sigmoid, so that it can find the principal components.
-            assert name.startswith("linear") or ((found >= 0) & (found <= 1)).all()
-
-    @models
-    @pytest.mark.parametrize("count", [2, 5])
-    def test_batches_of_any_size_train(self, name: str, count: int) -> None:
-        check_gradients(tiny(name), batch_of(count=count))
-
-    @models
-    def test_one_image_is_scored(self, name: str) -> None:
-        model = tiny(name).eval()
-        assert model.loss(batch_of(count=1), START).loss.isfinite()
-        assert model.reconstruct(batch_of(count=1).x).shape == (1, 1, 12, 12)
-
-    @models
-    def test_eval_is_deterministic_and_free_of_the_batch(self, name: str) -> None:
-        model, x = tiny(name).eval(), batch_of().x
-        before = {key: value.clone() for key, value in model.state_dict().items()}
-        together = model.reconstruct(x)
-        assert model.reconstruct(x).equal(together)
-        alone = torch.cat([model.reconstruct(one) for one in x.split(1)])
-        torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-5)
-        model.loss(batch_of(), START)
-        assert all(before[key].equal(value) for key, value in model.state_dict().items())
-
-    @models
-    def test_the_generator_decides_samples(self, name: str) -> None:
-        model = tiny(name).eval()
-        torch.manual_seed(4)
-        first = model.sample(3)
-        torch.manual_seed(4)
-        assert model.sample(3).equal(first)
-        assert not model.sample(3).equal(first)
-
-    @models
-    def test_loss_falls(self, name: str) -> None:
-        model, batch = tiny(name), batch_of(count=8)
-        optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-        losses = []
-        for _ in range(30):
-            optimiser.zero_grad()
-            # The end of every schedule, as the weight of a rate may start at 0.
-            loss = model.loss(batch, Step.of(30, 30, 1)).loss
-            loss.backward()
-            optimiser.step()
-            losses.append(float(loss.detach()))
-        assert sum(losses[-5:]) < sum(losses[:5])
-
-    @models
-    def test_double_precision(self, name: str) -> None:
-        model, single = tiny(name).double(), batch_of()
-        batch = Batch(single.x.double(), {}, single.index)
-        check_gradients(model, batch)
-        assert model.loss(batch, START).loss.dtype == torch.float64
-        assert model.eval().reconstruct(batch.x).dtype == torch.float64
-
-    @models
-    def test_memory_layout_changes_nothing(self, name: str) -> None:
-        model, batch = tiny(name, (3, 12, 12)).eval(), batch_of((3, 12, 12))
-        last = batch.x.contiguous(memory_format=torch.channels_last)
-        found = model.to(memory_format=torch.channels_last).reconstruct(last)
-        torch.testing.assert_close(found, model.reconstruct(batch.x), rtol=1e-4, atol=1e-5)
-
-    @models
-    def test_a_seed_gives_the_same_weights(self, name: str) -> None:
-        torch.manual_seed(1)
-        first = tiny(name).state_dict()
-        torch.manual_seed(1)
-        again = tiny(name).state_dict()
-        assert all(again[key].equal(value) for key, value in first.items())
-
-    @models
-    def test_one_player_owns_every_parameter(self, name: str) -> None:
-        model = tiny(name)
-        players = model.players()
-        assert next(iter(players)) == "model"
-        owned = [id(value) for player in players.values() for value in player.parameters.values()]
-        assert sorted(owned) == sorted(id(value) for value in model.parameters())
-        assert players.keys() - {"model"} == model.loss(batch_of(), START).adversaries.keys()
 
 
 sizes = st.tuples(st.integers(1, 4), st.integers(8, 40), st.integers(8, 40))

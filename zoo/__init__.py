@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.geometry import Chart, Geometry
     from zoo.interfaces import (
         Batch,
+        Bijection,
         Condition,
         Conditional,
         Decoder,
@@ -66,6 +67,7 @@ _LAZY = {
     **dict.fromkeys(
         (
             "Batch",
+            "Bijection",
             "Condition",
             "Conditional",
             "Decoder",
@@ -100,6 +102,7 @@ _LAZY = {
 
 __all__ = [
     "Batch",
+    "Bijection",
     "Chart",
     "Classifier",
     "CompositionSpec",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["build_fitted_prior", "build_model", "providers"]
+__all__ = ["build_fitted_prior", "build_model", "build_parts", "compose", "providers"]
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,19 +32,41 @@ def build_model(
     Raises:
         ZooError: If a part cannot be imported, or does not fit the data or the other parts.
     """
-    spec = registry.composition(composition)
+    return compose(registry, composition, build_parts(registry, composition, parts, options, site), site)
+
+
+def build_parts(
+    registry: Registry,
+    composition: str,
+    parts: Mapping[str, str],
+    options: Mapping[str, Options],
+    site: Site,
+) -> dict[str, Part]:
+    """Build a model's parts, each after those it needs; arguments as `build_model`.
+
+    Raises:
+        ZooError: If a part cannot be imported, or does not fit the data or the other parts.
+    """
     built: dict[str, Part] = {}
-    for role in spec.build_order():
+    for role in registry.composition(composition).build_order():
         if role.name not in parts:
             continue
         entry = registry.part(role.kind, parts[role.name])
         part = import_or_tell(entry.item.part, f"{role.name} '{entry.name}' of {entry.source}")
         needed = {name: built[name] for name in role.needs if name in built}
         built[role.name] = part(options[role.name], replace(site, parts=needed))
-    model = import_or_tell(
-        spec.model, f"composition '{composition}' of {registry.compositions.find(composition).source}"
-    )
-    composed: Model = model(built, site)
+    return built
+
+
+def compose(registry: Registry, composition: str, parts: Mapping[str, Part], site: Site) -> Model:
+    """Put a model's parts together.
+
+    Raises:
+        ZooError: If the composition cannot be imported, or the parts do not fit each other.
+    """
+    entry = registry.compositions.find(composition)
+    model = import_or_tell(entry.item.model, f"composition '{composition}' of {entry.source}")
+    composed: Model = model(parts, site)
     return composed
 
 

@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from zoo import Part, Site
+from zoo import Bijection, Site
 from zoo_flows.options import LogitOptions
 
 LEVELS = 256
@@ -32,7 +32,7 @@ def dequantise(x: Tensor) -> Tensor:
     return ((LEVELS - 1) * x + torch.rand_like(x)) / LEVELS
 
 
-class PixelMap(Part):
+class PixelMap(Bijection):
     """A bijection of the unit interval, or a little more, and real numbers: the same for each pixel."""
 
     @abstractmethod

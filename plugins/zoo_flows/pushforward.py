@@ -6,6 +6,7 @@ __all__ = ["Pushforward"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -36,6 +37,8 @@ class Pushforward(Distribution):
     forward: Callable[[Tensor], tuple[Tensor, Tensor]]
     inverse: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     name: str = "flow"
+
+    exact_mean: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

@@ -11,13 +11,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from zoo import Batch, Part, Site
+from zoo import Batch, Bijection, Site
 from zoo_flows.layers import Coupling, InvertibleLayer, Standardise, Triangular
 from zoo_flows.options import RealNvpOptions
 from zoo_flows.pixels import PixelMap, dequantise
 
 
-class Flow(Part):
+class Flow(Bijection):
     """A bijection between images as real numbers and codes of a standard normal, both `(B, D)`."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ __all__ = ["Chain", "Link", "merge"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -75,6 +75,8 @@ class Chain(Distribution):
     first: Normal
     others: tuple[Link, ...]
     downwards: bool
+
+    exact_mean: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

@@ -17,8 +17,10 @@ def flat_codes(codes: Tensor) -> Tensor:
     """Return codes `(N, *latent)` as `(N, d)` in double precision on the CPU.
 
     Raises:
-        ZooError: If they are whole numbers, over which there is no density.
+        ZooError: If they are whole numbers, over which there is no density, or a single code.
     """
+    if len(codes) < 2:
+        raise ZooError("a prior is fitted to the codes of two images at the least; give it more of them")
     if not codes.is_floating_point():
         raise ZooError("this prior is a density over real codes, and those of this run are whole numbers; fit another")
     return codes.detach().flatten(1).to("cpu", torch.float64)

@@ -6,7 +6,7 @@ __all__ = ["FlowDistribution", "RealNvpPrior"]
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 import zuko
@@ -35,6 +35,8 @@ class FlowDistribution(Distribution):
     scale: Tensor
     shape: tuple[int, ...]
     temperature: float = 1.0
+
+    exact_mean: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

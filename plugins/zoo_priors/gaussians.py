@@ -6,6 +6,7 @@ __all__ = ["Gaussians", "Kernels"]
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,8 @@ class Gaussians(Distribution):
     means: Tensor
     factors: Tensor
     shape: tuple[int, ...]
+
+    reparameterised: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -82,6 +85,8 @@ class Kernels(Distribution):
     factor: Tensor
     bandwidth: Tensor
     shape: tuple[int, ...]
+
+    reparameterised: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

@@ -35,6 +35,8 @@ class AutoregressiveCodes(Distribution):
     plane: tuple[int, int]
 
     support: ClassVar[Support] = "codes"
+    exact_mean: ClassVar[bool] = False
+    reparameterised: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

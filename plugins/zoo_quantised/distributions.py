@@ -35,6 +35,7 @@ class Quantised(Distribution):
     penalties: Mapping[str, Tensor] = field(default_factory=dict)
 
     support: ClassVar[Support] = "codes"
+    reparameterised: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -85,6 +86,7 @@ class UniformCodes(Distribution):
     plane: tuple[int, int]
 
     support: ClassVar[Support] = "codes"
+    reparameterised: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

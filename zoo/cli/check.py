@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["check"]
 
+import sys
 from collections import Counter
+from contextlib import redirect_stdout
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,10 +48,13 @@ def check(ctx: click.Context, /, what: str, only: tuple[str, ...], as_json: bool
         if not as_json:
             click.echo(thing)
         for trial in group:
-            outcomes.append(trial.run())
+            # What a plugin prints must not mix with the report.
+            with redirect_stdout(sys.stderr):
+                outcome = trial.run()
+            outcomes.append(outcome)
             if not as_json:
-                _print(outcomes[-1])
-    count = Counter(outcome.status for outcome in outcomes)
+                _print(outcome)
+    count = Counter[str](outcome.status for outcome in outcomes)
     passed = not count["failed"]
     line = _line(outcomes) if passed and not only else ""
     if as_json:

@@ -45,11 +45,15 @@ class Distribution(ABC):
         support: Where the density is positive; decides whether a posterior fits a prior.
         has_density: Whether a KL can be finite; a Delta's cannot.
         normalised: Whether `exp(log_prob)` integrates to one.
+        exact_mean: Whether `mean` is the expectation, and not only a value in the midst of the distribution.
+        reparameterised: Whether gradients through a sample are in the mean those of what is computed from it.
     """
 
     support: ClassVar[Support] = "real"
     has_density: ClassVar[bool] = True
     normalised: ClassVar[bool] = True
+    exact_mean: ClassVar[bool] = True
+    reparameterised: ClassVar[bool] = True
 
     @property
     @abstractmethod

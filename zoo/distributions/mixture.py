@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Mixture"]
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ class Mixture(Distribution):
 
     logits: Tensor
     components: Factorised
+
+    reparameterised: ClassVar[bool] = False
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

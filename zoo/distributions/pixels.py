@@ -97,6 +97,7 @@ class Bernoulli(Factorised):
     event_ndim: int = 3
 
     support: ClassVar[Support] = "binary"
+    reparameterised: ClassVar[bool] = False
 
     @property
     def mean(self) -> Tensor:

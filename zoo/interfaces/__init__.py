@@ -10,6 +10,7 @@ from __future__ import annotations
 
 __all__ = [
     "Batch",
+    "Bijection",
     "Condition",
     "Conditional",
     "Decoder",
@@ -53,6 +54,7 @@ from zoo.interfaces.models import (
     given,
 )
 from zoo.interfaces.parts import (
+    Bijection,
     Condition,
     Decoder,
     Encoder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "Bijection",
     "Condition",
     "Decoder",
     "Encoder",
@@ -103,6 +104,18 @@ class Network(Part):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map `(N, *in)` to `(N, *out_shape)`."""
+
+
+class Bijection(Part):
+    """An invertible map, image by image, which tells how it changes volumes."""
+
+    @abstractmethod
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `h (B, *shape)` is mapped to, as many values, and log |det| of the Jacobian, `(B,)`."""
+
+    @abstractmethod
+    def inverse(self, z: Tensor) -> Tensor:
+        """Return what `forward` maps to `z`."""
 
 
 class Encoder(nn.Module, ABC):

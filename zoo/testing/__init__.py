@@ -15,11 +15,21 @@ __all__ = [
     "Outcome",
     "Trial",
     "parametrize",
+    "parametrize_datasets",
+    "parametrize_metrics",
     "parametrize_models",
+    "parametrize_parts",
     "parametrize_plugin",
     "require",
     "trials",
 ]
 
 from zoo.testing.check import Failed, NotApplicable, Outcome, Trial, require, trials
-from zoo.testing.parametrize import parametrize, parametrize_models, parametrize_plugin
+from zoo.testing.parametrize import (
+    parametrize,
+    parametrize_datasets,
+    parametrize_metrics,
+    parametrize_models,
+    parametrize_parts,
+    parametrize_plugin,
+)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def abilities_fit_the_images(case: ModelCase) -> None:
-    """Reconstructions are images, codes have the latent shape and decode to images, densities are one a image."""
+    """Reconstructions are images, codes have the latent shape and decode to images, densities are one an image."""
     from zoo.interfaces import DecodesLatents, Embeds, ExactLikelihood, LatentModel, Reconstructs, given
 
     model, batch = case.model().eval(), case.batch(3)

@@ -41,10 +41,10 @@ def average_loss(model: Model, batch: Batch, step: Step, name: str, draws: int =
     found = []
     for _ in range(draws):
         terms = model.loss(batch, step)
-        values = {**terms.logs, "loss": terms.loss}
-        if name not in values:
+        named = {**terms.logs, "loss": terms.loss}
+        if name not in named:
             return None
-        found.append(values[name].double())
+        found.append(named[name].double())
     values = torch.stack(found)
     return Average(float(values.mean()), float(values.std() / draws**0.5))
 

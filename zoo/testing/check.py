@@ -17,7 +17,7 @@ from zoo.testing.state import kept_state
 Check = Callable[[Any], None]
 """A function of one case that says nothing, or raises `Failed` or `NotApplicable`."""
 
-GROUPS = ("light", "options", "model", "maths", "data", "metric")
+GROUPS = ("light", "options", "model", "part", "maths", "data", "metric")
 """What checks are about, in the order of reports."""
 
 _LIGHT = ("light", "options")

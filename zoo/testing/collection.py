@@ -10,9 +10,13 @@ from zoo.catalogue import Source
 from zoo.errors import ZooError, did_you_mean
 from zoo.registry import Registry
 from zoo.testing.check import Trial, expecting
+from zoo.testing.composition_checks import composition_trials
+from zoo.testing.dataset_checks import dataset_trials
 from zoo.testing.light import plugin_trials
+from zoo.testing.metric_checks import metric_trials
 from zoo.testing.model_checks import model_trials
 from zoo.testing.option_checks import option_trials
+from zoo.testing.part_checks import part_trials
 from zoo.testing.selection import Selection
 
 Maker = Callable[[Registry, Source], Iterator[Trial]]
@@ -20,12 +24,18 @@ Maker = Callable[[Registry, Source], Iterator[Trial]]
 KINDS: Mapping[str, tuple[Maker, ...]] = {
     "plugin": (plugin_trials, option_trials),
     "models": (model_trials,),
+    "parts": (part_trials, composition_trials),
+    "datasets": (dataset_trials,),
+    "metrics": (metric_trials,),
 }
 """What makes the trials of each kind of thing that a plugin brings."""
 
 
 def collect(
-    selection: Selection, expected_failures: Mapping[str, str], kinds: Iterable[str] = tuple(KINDS)
+    selection: Selection,
+    expected_failures: Mapping[str, str],
+    kinds: Iterable[str] = tuple(KINDS),
+    makers: Mapping[str, tuple[Maker, ...]] = KINDS,
 ) -> list[Trial]:
     """Return the trials of plugins, in the order of the kinds.
 
@@ -33,6 +43,7 @@ def collect(
         selection: The plugins.
         expected_failures: Why checks are expected to fail, by the check's name, or by `thing/check`.
         kinds: Which kinds of things, of `KINDS`.
+        makers: What makes their trials.
 
     Raises:
         ZooError: If a failure is expected of a check that is not made.
@@ -40,7 +51,7 @@ def collect(
     found = [
         trial
         for kind in kinds
-        for maker in KINDS[kind]
+        for maker in makers[kind]
         for source in selection.sources
         for trial in maker(selection.registry, source)
     ]

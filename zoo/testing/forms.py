@@ -62,7 +62,7 @@ def _require_paper(what: str, text: str) -> None:
     if not text:
         return
     require("\n" not in text and not text.endswith("."), f"{what}: its paper is not one line without a stop: '{text}'")
-    require(re.search(r"\b(19|20)\d\d\b", text), f"{what}: its paper has no year: '{text}'; write Authors (year)")
+    require(re.search(r"\((19|20)\d\d\)", text), f"{what}: its paper has no year: '{text}'; write Authors (year)")
     for number in re.findall(r"(?i:arxiv):? ?(\S+?)(?:[;,)]|\s|$)", text):
         form = re.fullmatch(r"\d{4}\.\d{4,5}(v\d+)?|[a-z-]+(\.[A-Z]{2})?/\d{7}", number)
         require(form, f"{what}: '{number}' is no arXiv number; write it as in arXiv:1312.6114")

@@ -36,14 +36,10 @@ def hooks_are_marked(case: PluginCase) -> None:
     """Each function that is called like a hook is one, and is marked with `@zoo.hookimpl`."""
     hooks = [name for name in hookspec_names if name.startswith(f"{PROJECT}_")]
     for name, value in vars(case.module).items():
-        if (
-            name.startswith(f"{PROJECT}_")
-            and callable(value)
-            and getattr(value, "__module__", "") == case.module.__name__
-        ):
-            require(
-                name in hooks, f"{name} looks like a hook, and there is none of that name{did_you_mean(name, hooks)}"
-            )
+        own = callable(value) and getattr(value, "__module__", "") == case.module.__name__
+        if own and name.startswith(f"{PROJECT}_"):
+            near = did_you_mean(name, hooks)
+            require(name in hooks, f"{name} looks like a hook, and there is none of that name{near}")
             require(getattr(value, f"{PROJECT}_impl", None), f"{name} is not called; mark it with @zoo.hookimpl")
 
 

@@ -45,6 +45,18 @@ class OptionsCase:
         kept: type[Options] = found
         return kept
 
+    def usable(self) -> type[Options]:
+        """Return it where it can be made at all.
+
+        Raises:
+            NotApplicable: If it is wrong in a way that another check tells, or has no options.
+        """
+        self.fields  # noqa: B018  # not applicable without any
+        cls = self.load()
+        if refused(cls, {}):
+            raise NotApplicable("its own defaults are refused")
+        return cls
+
     @property
     def fields(self) -> tuple[Field, ...]:
         """What is known of each option.
@@ -97,7 +109,7 @@ def defaults_lie_within_bounds(case: OptionsCase) -> None:
 
 def options_survive_json_and_toml(case: OptionsCase) -> None:
     """Defaults, and values at the bounds, are the same after they were written as JSON and as TOML."""
-    cls = case.load()
+    cls = case.usable()
     for values in ({}, *({field.name: value} for field in case.fields for value in inside(field))):
         made = _make(cls, values)
         table = made.to_dict()
@@ -108,7 +120,7 @@ def options_survive_json_and_toml(case: OptionsCase) -> None:
 
 def bounds_are_enforced(case: OptionsCase) -> None:
     """A value beyond the bounds of an option, of another type or none of its choices is refused."""
-    cls = case.load()
+    cls = case.usable()
     for field in case.fields:
         for value in outside(field):
             told = f"option '{field.name}' ({field.range or field.kind.__name__}) takes {value!r}"
@@ -117,7 +129,7 @@ def bounds_are_enforced(case: OptionsCase) -> None:
 
 def unknown_options_are_refused(case: OptionsCase) -> None:
     """A name that is no option is refused, and the nearest one offered."""
-    cls = case.load()
+    cls = case.usable()
     longest = max(case.fields, key=lambda field: len(field.name))
     wrong = f"{longest.name}_x"
     told = refused(cls, {wrong: longest.default})
@@ -129,7 +141,7 @@ def unknown_options_are_refused(case: OptionsCase) -> None:
 
 def schedules_where_they_are_read(case: OptionsCase) -> None:
     """An option that is read at each step takes a schedule, and no other does."""
-    cls = case.load()
+    cls = case.usable()
     for field in case.fields:
         if field.kind is not float or field.many:
             continue

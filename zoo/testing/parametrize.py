@@ -4,19 +4,27 @@ from __future__ import annotations
 
 __all__ = [
     "parametrize",
+    "parametrize_datasets",
+    "parametrize_metrics",
     "parametrize_models",
+    "parametrize_parts",
     "parametrize_plugin",
 ]
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from zoo.errors import ZooError
 from zoo.testing.check import Failed, NotApplicable, Trial
-from zoo.testing.collection import KINDS, collect
+from zoo.testing.collection import KINDS, Maker, collect
+from zoo.testing.composition_checks import composition_trials
+from zoo.testing.dataset_checks import dataset_trials
+from zoo.testing.metric_checks import metric_trials
+from zoo.testing.part_checks import part_trials
 from zoo.testing.selection import select
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,12 +61,68 @@ def parametrize_models(package: str | Path, *, expected_failures: Mapping[str, s
     return _decorator(package, expected_failures, ("models",))
 
 
-def _decorator(package: str | Path, expected_failures: Mapping[str, str], kinds: tuple[str, ...]) -> Callable[[F], F]:
+def parametrize_parts(
+    package: str | Path,
+    *,
+    expected_failures: Mapping[str, str] = _NONE,
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Callable[[F], F]:
+    """Run a test once for each check of each part and composition of a plugin; see `parametrize`.
+
+    Arguments:
+        package: The plugin.
+        expected_failures: Why checks are expected to fail.
+        options: Options of parts that are smaller than their defaults, by what is checked, such as `loss mine`.
+    """
+    makers = {"parts": (partial(part_trials, options=options), composition_trials)}
+    return _decorator(package, expected_failures, ("parts",), makers)
+
+
+def parametrize_datasets(
+    package: str | Path,
+    *,
+    expected_failures: Mapping[str, str] = _NONE,
+    arguments: Mapping[str, str] = _NONE,
+) -> Callable[[F], F]:
+    """Run a test once for each check of each data set of a plugin; see `parametrize`.
+
+    Arguments:
+        package: The plugin.
+        expected_failures: Why checks are expected to fail.
+        arguments: What follows the colon of a data set that reads a path, by its name.
+    """
+    makers = {"datasets": (partial(dataset_trials, arguments=arguments),)}
+    return _decorator(package, expected_failures, ("datasets",), makers)
+
+
+def parametrize_metrics(
+    package: str | Path,
+    *,
+    expected_failures: Mapping[str, str] = _NONE,
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Callable[[F], F]:
+    """Run a test once for each check of each metric of a plugin; see `parametrize`.
+
+    Arguments:
+        package: The plugin.
+        expected_failures: Why checks are expected to fail.
+        options: Options of metrics that are smaller than their defaults, by what is checked, such as `metric mine`.
+    """
+    makers = {"metrics": (partial(metric_trials, options=options),)}
+    return _decorator(package, expected_failures, ("metrics",), makers)
+
+
+def _decorator(
+    package: str | Path,
+    expected_failures: Mapping[str, str],
+    kinds: tuple[str, ...],
+    makers: Mapping[str, tuple[Maker, ...]] = KINDS,
+) -> Callable[[F], F]:
     try:
         import pytest
     except ImportError:
         raise ZooError("zoo.testing needs pytest; install it with \"pip install 'generative-zoo[testing]'\"") from None
-    trials = collect(select(package), expected_failures, kinds)
+    trials = collect(select(package), expected_failures, kinds, makers)
     if not trials:
         raise ZooError(f"'{package}' brings nothing to check here; take zoo.testing.parametrize for all that it brings")
     found = [

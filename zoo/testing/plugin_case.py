@@ -97,5 +97,5 @@ class PluginCase:
     def probe_again(self) -> Probe:
         """Load it in one more process."""
         plugin = self.plugin
-        references = [spec.options for spec in (*plugin.parts, *plugin.metrics)]
-        return probe(self.module_name, sorted(set(references)))
+        references = {spec.options for spec in plugin.parts} | {spec.options for spec in plugin.metrics}
+        return probe(self.module_name, sorted(references))

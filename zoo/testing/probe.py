@@ -81,7 +81,7 @@ def _look(wanted: Mapping[str, Any]) -> dict[str, Any]:
     importlib.import_module("zoo.registry")
     baseline = time.perf_counter() - started
     watch = _NoTorch()
-    sys.meta_path.insert(0, watch)  # type: ignore[arg-type]  # the protocol wants a spec, and there never is one
+    sys.meta_path.insert(0, watch)
     started = time.perf_counter()
     problem = _import(wanted["module"])
     seconds = time.perf_counter() - started

@@ -46,7 +46,11 @@ def select(package: str | Path, registry: Registry | None = None) -> Selection:
         return _select_folder(path)
     registry = registry or load_registry()
     wanted = {(_distribution(point), point.name) for point in _named(str(package))}
-    sources = tuple(source for source in _sources(registry) if (source.distribution, source.plugin) in wanted)
+    found = list(_sources(registry))
+    # A file that was loaded beside what is installed has no entry point.
+    sources = tuple(source for source in found if (source.distribution, source.plugin) in wanted) or tuple(
+        source for source in found if package in (source.distribution, source.plugin)
+    )
     if not sources:
         raise ZooError(_unknown(str(package), registry))
     return Selection(registry, sources)
@@ -75,7 +79,7 @@ def _sources(registry: Registry) -> Iterator[Source]:
 
 
 def _named(name: str) -> list[EntryPoint]:
-    """Return the entry points that a name stands for: their distribution, their module or one above it, or their own."""
+    """Return the entry points of a distribution, of a module or those below it, or of one name."""
     points = list(entry_points(group=GROUP))
     plain = name.replace("_", "-").lower()
     ways = (

@@ -53,12 +53,9 @@ def options_have_dotted_names(case: ModelCase) -> None:
 
 
 def _set(case: ModelCase, name: str, value: Any, *, required: bool) -> None:
+    layer = Layer("the conformance kit", {name: "none" if value is None else value})
     try:
-        found = resolve(
-            case.registry,
-            f"{case.name}.tiny",
-            [Layer("the conformance kit", {name: "none" if value is None else value})],
-        )
+        found = resolve(case.registry, f"{case.name}.tiny", [layer])
     except ZooError as error:
         if required:
             raise Failed(f"its own value of --{name} is refused: {error}") from error

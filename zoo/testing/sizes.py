@@ -55,7 +55,7 @@ def odd_image_sizes(case: ModelCase) -> None:
         try:
             model = case.model(shape)
             loss = model.loss(case.batch(shape=shape), case.end).loss
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's
             x = model.eval().sample(2)
         except Exception as error:
             raise Failed(f"images of {size} do not go through: {' '.join(str(error).split())}") from error

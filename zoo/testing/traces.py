@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.testing.check import require
 from zoo.testing.model_case import ModelCase
+from zoo.testing.state import switches
 from zoo.testing.wording import some
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 def leaves_no_trace(case: ModelCase) -> None:
     """Building, a step and samples move torch's default generator by drawing, and no other switch or generator."""
-    before = dict(_switches())
+    case.shape  # noqa: B018  # found before, as it builds a model too
+    before = dict(_state())
     ends = [_generator_after_use(case, seed) for seed in (11, 12)]
-    moved = [name for name, value in _switches() if value != before[name]]
+    moved = [name for name, value in _state() if value != before[name]]
     require(not moved, f"changes {some(moved)} of the whole process; put it back, or do without")
     require(not ends[0].equal(ends[1]), "seeds torch's default generator; leave that to the run, whose seed it is")
 
@@ -30,23 +32,16 @@ def _generator_after_use(case: ModelCase, seed: int) -> Tensor:
 
     with case.seeded(seed):
         model = case.model()
-        model.loss(case.batch(), case.end).loss.backward()
+        model.loss(case.batch(), case.end).loss.backward()  # type: ignore[no-untyped-call]  # torch's
         model.eval().loss(case.batch(), case.end)
         model.sample(2)
         return torch.get_rng_state()
 
 
-def _switches() -> Iterator[tuple[str, Any]]:
+def _state() -> Iterator[tuple[str, Any]]:
     import numpy as np
-    import torch
 
-    state: Any = np.random.get_state()
+    numbers: Any = np.random.get_state()
     yield "Python's generator", random.getstate()
-    yield "NumPy's generator", (state[1].tobytes(), *state[2:])
-    yield "whether gradients are kept", torch.is_grad_enabled()
-    yield "the default type of numbers", torch.get_default_dtype()
-    yield "whether algorithms are deterministic", torch.are_deterministic_algorithms_enabled()
-    yield "the number of threads", torch.get_num_threads()
-    yield "the precision of matrix products", torch.get_float32_matmul_precision()
-    yield "cuDNN's switches", (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic)
-    yield "the search for anomalies", torch.is_anomaly_enabled()
+    yield "NumPy's generator", (numbers[1].tobytes(), *numbers[2:])
+    yield from ((name, value) for name, value, _ in switches())

@@ -6,7 +6,6 @@ __all__ = ["largest_gradients", "loss_before_and_after", "one_batch_trainer"]
 
 import math
 from collections.abc import Callable
-from copy import deepcopy
 
 import torch
 
@@ -67,6 +66,7 @@ def _options(case: ModelCase, epochs: int) -> TrainOptions:
 
 @torch.no_grad()
 def _training_loss(case: ModelCase, model: Model) -> float:
-    # Of a copy, because a pass in training mode may move running means.
-    copy = deepcopy(model).train()
+    # Of another with its weights, because a pass in training mode may move running means.
+    copy = case.model()
+    copy.load_state_dict(model.state_dict())
     return sum(float(copy.loss(case.batch(_BATCH), case.end).loss) for _ in range(_DRAWS)) / _DRAWS
