@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Arena", "arena_with"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -107,9 +107,8 @@ class Arena:
         """Return log p(x), `(B,)`, exactly."""
         weight = self.decoder.weight.detach()
         covariance = weight @ weight.T + _NOISE**2 * torch.eye(len(weight), dtype=weight.dtype)
-        found: Tensor = torch.distributions.MultivariateNormal(
-            torch.zeros(len(weight)).to(weight), covariance
-        ).log_prob(x.flatten(1))
+        law = torch.distributions.MultivariateNormal(torch.zeros(len(weight)).to(weight), covariance)
+        found: Tensor = law.log_prob(x.flatten(1))  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return found
 
 
@@ -133,8 +132,8 @@ def arena_with(registry: Registry, loss: type[Loss], options: Options, widen: fl
         "likelihood": _Noise(),
         "decoder": decoder,
     }
-    site = Site(SHAPE, 10_000, parts)
+    site = Site(SHAPE, 10_000, parts, {"label": (1000,) * 10})
     parts["loss"] = loss(options, site)
-    model = compose(registry, "autoencoder", parts, Site(SHAPE, 10_000, {})).double()
+    model = compose(registry, "autoencoder", parts, replace(site, parts={})).double()
     assert isinstance(model, LatentModel), "the autoencoder is one"
     return Arena(model, parts["loss"], decoder)  # type: ignore[arg-type]  # the loss that was just built

@@ -23,7 +23,7 @@ def log_determinants_are_those_of_autograd(case: Home) -> None:
     require(tuple(found.shape) == (_IMAGES,), f"log |det| of {_IMAGES} images has shape {tuple(found.shape)}, not (B,)")
     for i in range(_IMAGES):
         one = h[i : i + 1]
-        jacobian = torch.autograd.functional.jacobian(
+        jacobian = torch.autograd.functional.jacobian(  # type: ignore[no-untyped-call]  # torch leaves it untyped
             lambda flat, shape=one.shape: bijection(flat.reshape(shape))[0].flatten(), one.flatten()
         )
         require(jacobian.shape[0] == jacobian.shape[1], f"maps {jacobian.shape[1]} values to {jacobian.shape[0]}")

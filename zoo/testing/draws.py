@@ -101,4 +101,5 @@ def gap_in_errors(draws: Tensor, wanted: Tensor | float, slack: float = 1e-6) ->
     """
     wanted = torch.as_tensor(wanted, dtype=draws.dtype)
     error = draws.std(0) / len(draws) ** 0.5 + slack * wanted.abs().clamp(min=1) / SIGMAS
-    return (draws.mean(0) - wanted).abs() / error
+    gap: Tensor = (draws.mean(0) - wanted).abs() / error
+    return gap

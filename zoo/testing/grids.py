@@ -117,5 +117,5 @@ def _log_normal_within(y: Tensor) -> Tensor:
     covariance = 0.25 * centred.mT @ centred / (count - 1)
     tiny = 1e-12 * torch.eye(y.shape[-1], dtype=y.dtype)
     normal = torch.distributions.MultivariateNormal(centre, covariance + tiny, validate_args=False)
-    found: Tensor = normal.log_prob(y)
+    found: Tensor = normal.log_prob(y)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return found

@@ -53,7 +53,7 @@ def pixels_lie_in_the_unit_interval(loaded: Loaded) -> None:
     images = loaded.images
     for name, split in _splits(images):
         low, high = float("inf"), -float("inf")
-        for block in split.x.split(_BLOCK):
+        for block in torch.split(split.x, _BLOCK):
             values = images.read(block)
             require(bool(values.isfinite().all()), f"some {name} pixels are not finite numbers")
             low, high = min(low, float(values.min())), max(high, float(values.max()))
@@ -147,7 +147,7 @@ def _splits(images: ImageSet) -> Iterator[tuple[str, Split]]:
 
 
 def _digests(x: Tensor) -> Iterator[int]:
-    for block in x.split(_BLOCK):
+    for block in torch.split(x, _BLOCK):
         yield from (hash(row.tobytes()) for row in block.contiguous().flatten(1).numpy())
 
 

@@ -85,8 +85,8 @@ def out_shape_is_what_comes_out(case: Home) -> None:
         if case.kind == "decoder":
             likelihood = placed.of_kind("likelihood")
             values = likelihood.values_per_pixel if isinstance(likelihood, Likelihood) else 1
-            wanted = (values * shape[0], *shape[1:])
-            require(tuple(network.out_shape) == wanted, f"its out_shape is {tuple(network.out_shape)}, not {wanted}")
+            said, right = tuple(network.out_shape), (values * shape[0], *shape[1:])
+            require(said == right, f"its out_shape is {said}, not {right}")
         for count in (1, 4):
             (x,) = _input(placed, count)
             found = tuple(network(x).shape)
@@ -99,7 +99,7 @@ def images_are_mapped_alone(case: Home) -> None:
     """In eval mode what comes out for an image does not depend on the others of its batch."""
     placed = case.placed(rough=True)
     (x,) = _input(placed, 5)
-    together, alone = placed.part(x), torch.cat([placed.part(one) for one in x.split(1)])
+    together, alone = placed.part(x), torch.cat([placed.part(one) for one in torch.split(x, 1)])
     require(
         torch.allclose(alone, together, rtol=1e-6, atol=1e-8),
         "in eval mode what it gives for an image depends on the others of its batch",

@@ -156,9 +156,8 @@ class PartHome(Home):
         tiny = f"{name}.tiny" if "tiny" in self.registry.model(name).recipes else name
         # The options of a part that was chosen before go with it; those that were found stay.
         base = {role: part for role, part in self._chosen(name).items() if role not in parts}
-        own = {
-            f"{role}.{name}": value for role in self._places(name, base | parts) for name, value in self.options.items()
-        }
+        places = self._places(name, {**base, **parts})
+        own = {f"{role}.{key}": value for role in places for key, value in self.options.items()}
         return resolve(self.registry, tiny, [Layer("the conformance kit", {**base, **parts, **own})])
 
     def _places(self, model: str, parts: Mapping[str, str]) -> list[str]:
