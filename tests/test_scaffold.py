@@ -11,15 +11,19 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import Done
+from conftest import Done, write_small
 from hatchling.builders.wheel import WheelBuilder
 
 import zoo
@@ -233,18 +237,25 @@ def test_what_it_brings_is_short(kind: str, zoo_here: Here, tmp_path: Path) -> N
 def everything(zoo_here: Here, tmp_path: Path) -> Path:
     """A folder with a package and a file of each kind, and some of the longest name."""
     for kind in KINDS:
-        for name in (f"new-{kind}", f"n{'n' * (LONGEST - 4)}-{len(kind):02}"):
-            zoo_here("new", name, "--part", kind, "--author", "Ada", "--out", f"{kind}/{name}")
-        zoo_here("new", f"n{'n' * (LONGEST - 4)}-{len(kind):02}", "--part", kind, "--one-file", "--out", f"{kind}/file")
+        longest = f"{'n' * (LONGEST - 2)}-1"
+        for name in (f"new-{kind}", longest):
+            zoo_here("new", name, "--part", kind, "--author", "Ada", "--out", f"packages/{kind}/{name}")
+        zoo_here("new", longest, "--part", kind, "--one-file", "--out", f"files/{kind}")
     return tmp_path
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ruff") is None, reason="ruff is in the extra dev only")
 def test_it_is_in_style(everything: Path) -> None:
     ruff = [sys.executable, "-m", "ruff"]
-    ours = ["--config", str(ROOT / "pyproject.toml")]
-    for words in (["check"], ["check", *ours], ["format", "--check"], ["format", "--check", *ours]):
-        done = subprocess.run([*ruff, *words, "--no-cache", "."], cwd=everything, capture_output=True, text=True)
+    code = [str(path) for path in (*everything.glob("packages/*/*/zoo_*"), everything / "files")]
+    ours = ["--config", str(ROOT / "pyproject.toml"), *code]
+    for words in (
+        ["check", "packages"],
+        ["check", *ours],
+        ["format", "--check", "packages"],
+        ["format", "--check", *ours],
+    ):
+        done = subprocess.run([*ruff, *words, "--no-cache"], cwd=everything, capture_output=True, text=True)
         assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
 
 
@@ -296,7 +307,7 @@ def test_the_author_is_gits_or_nobody(zoo_here: Here, tmp_path: Path, monkeypatc
     assert zoo_here("new", "one").lines == ["wrote 11 files into zoo-one; next:"]
     assert '[{ name = "Grace" }]' in (tmp_path / "zoo-one" / "pyproject.toml").read_text()
     config.write_text("")
-    assert f"the author is '{PLACEHOLDER}'" in zoo_here("new", "two").lines[0]
+    assert f"put it where '{PLACEHOLDER}' stands" in zoo_here("new", "two").lines[0]
     monkeypatch.setenv("PATH", "")
     assert "git's user.name" in zoo_here("new", "three").lines[0], "nor is there any git"
     assert zoo_here("new", "four", "--author", " ", code=2).lines == ["zoo: --author must be one line of text"]
@@ -309,6 +320,11 @@ def test_templates_are_in_the_wheel() -> None:
     templates = [path for path in (ROOT / "zoo/scaffold/templates").rglob("*") if path.is_file()]
     assert len(templates) > 50
     assert {path.relative_to(ROOT).as_posix() for path in templates} <= built
+
+
+def test_every_kind_is_in_the_docs() -> None:
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    assert all(f"| `{kind}` |" in text for kind in KINDS)
 
 
 # --- the ideas -------------------------------------------------------------------------------------------------------
@@ -367,21 +383,16 @@ def test_the_likelihood_is_a_density(written: Callable[[str], Any]) -> None:
 
 def test_the_loss_is_at_least_the_elbo_and_near_it_at_a_small_tilt(written: Callable[[str], Any]) -> None:
     module = written("loss")
-    model, batch = zoo.build("vae.tiny", (1, 12, 12)), Batch(torch.rand(16, 1, 12, 12), {}, torch.arange(16))
+    site, model = Site((1, 12, 12), 1, {}), zoo.build("vae.tiny", (1, 12, 12)).double()
+    batch = Batch(torch.rand(16, 1, 12, 12, dtype=torch.float64), {}, torch.arange(16))
     found = {}
     for tilt in (1e-6, 0.02, 1.0):
         torch.manual_seed(0)
-        terms = module.IdeaLoss(module.IdeaLossOptions(tilt=tilt), Site((1, 12, 12), 1, {}))(
-            model.double(), double(batch), START
-        )
+        terms = module.IdeaLoss(module.IdeaLossOptions(tilt=tilt), site)(model, batch, START)
         found[tilt] = float(terms.loss.detach())
-    plain = float(terms.logs["distortion"] + terms.logs["rate"])
+    plain = float((terms.logs["distortion"] + terms.logs["rate"]).detach())
     assert found[1e-6] == pytest.approx(plain, rel=1e-6)
     assert plain < found[0.02] < found[1.0]
-
-
-def double(batch: Batch) -> Batch:
-    return Batch(batch.x.double(), batch.y, batch.index)
 
 
 def test_the_encoder_reads_orthonormal_waves(written: Callable[[str], Any]) -> None:
@@ -421,8 +432,8 @@ def test_the_clusters_are_a_density_over_grey_levels(written: Callable[[str], An
     torch.manual_seed(0)
     # By Jensen's inequality the mean over the noise is below the probability of a level; here by very little.
     total = model.log_prob(levels).exp().sum()
-    inside = sum(float(model.clusters().log_prob(torch.full((1, 1, 1), y / 4096)).exp()) for y in range(4096)) / 4096
-    assert float(total.detach()) == pytest.approx(inside, rel=0.01)
+    inside = model.clusters().log_prob((torch.arange(4096) / 4096).reshape(-1, 1, 1, 1)).exp().mean()
+    assert float(total.detach()) == pytest.approx(float(inside.detach()), rel=0.01)
     assert set((model.sample(50) * 255).flatten().tolist()) <= set(map(float, range(256)))
 
 
@@ -447,7 +458,7 @@ REFUSED = {
     "zoo": "write 'zoo new my-vae'",
     "x" * (LONGEST + 1): f"has {LONGEST + 1} characters; {LONGEST} are the most",
     "conv-vae": "the zoo has a model 'conv-vae' already; choose another name, such as 'my-conv-vae'",
-    "elbo": "the zoo has a loss 'elbo' already",
+    "capacity": "the zoo has a loss 'capacity' already",
     "mnist": "the zoo has a data set 'mnist' already",
     "psnr": "the zoo has a metric 'psnr' already",
     "autoencoder": "the zoo has a composition 'autoencoder' already",
@@ -538,3 +549,79 @@ def test_one_file_has_no_licence(zoo_here: Here, tmp_path: Path) -> None:
         assert done.lines == ["zoo: --one-file writes no licence and no author; leave --license and --author out"]
     assert list(tmp_path.iterdir()) == []
     assert "--part" in zoo_here("new", "my-vae", "--part", "nothing", code=2).err
+
+
+# --- installed -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clean:
+    """An environment of its own, and a folder with a package of each kind that is installed in it."""
+
+    folder: Path
+    bin: Path
+    env: dict[str, str]
+
+    def __call__(self, *words: str | Path) -> str:
+        command = [str(self.bin / words[0]), *map(str, words[1:])]
+        done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Clean:
+    """Write everything with the command, and install it as its last words say, with nothing from an index.
+
+    What the tests' environment has is borrowed by a .pth file, the zoo is that of the checkout.
+    """
+    home = tmp_path_factory.mktemp("clean")
+    venv.create(home / "venv", with_pip=False)
+    scheme = {"base": str(home / "venv"), "platbase": str(home / "venv")}
+    site = Path(sysconfig.get_path("purelib", "venv", scheme))
+    borrowed = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (site / "borrowed.pth").write_text("\n".join([str(ROOT), str(ROOT / "plugins"), *borrowed]) + "\n")
+    bin_folder = Path(sysconfig.get_path("scripts", "venv", scheme))
+    for program, module in {"zoo": "zoo", "pytest": "pytest", "pip": "pip"}.items():
+        script = bin_folder / program
+        script.write_text(f'#!/bin/sh\nexec "{bin_folder / "python"}" -m {module} "$@"\n')
+        script.chmod(0o755)
+    env = {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    made = Clean(home, bin_folder, {**env, "ZOO_STRICT": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    folders = []
+    for kind in KINDS:
+        pip = shlex.split(made("zoo", "new", f"new-{kind}", "--part", kind, "--author", "Ada").splitlines()[0])
+        folders += [pip[-2], pip[-1]]
+    made("pip", "install", *offline, *folders)
+    write_small(home / "small.npz")
+    return made
+
+
+@pytest.mark.slow
+@every_kind
+def test_the_commands_that_it_prints_work(kind: str, clean: Clean, tmp_path: Path) -> None:
+    """Install, use, test: the first is done by the fixture, for all at once."""
+    name = f"new-{kind}"
+    listed = json.loads(clean("zoo", "plugins", "--json"))["plugins"]
+    assert name in {row["plugin"] for row in listed}
+    use = KINDS[kind].command(read_name(name)).replace("runs/", f"{tmp_path}/")
+    small = ["--limit", "64", *([] if "--data" in use else ["--data", "npz:small.npz"])]
+    for words in map(shlex.split, use.split(" && ")):
+        training = ["--epochs", "1", *small, "--out", str(tmp_path / "new")] if words[1] == "train" else []
+        clean(*words[:3], *training, *words[3:])
+    assert " passed" in clean("pytest", "-q", "-p", "no:cacheprovider", f"zoo-{name}")
+
+
+@pytest.mark.slow
+def test_the_wheel_of_one_holds_its_registry_and_its_licence(clean: Clean, tmp_path: Path) -> None:
+    clean("pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", tmp_path, "./zoo-new-prior")
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = set(archive.namelist())
+        (metadata,) = (archive.read(name).decode() for name in found if name.endswith(".dist-info/METADATA"))
+    own = {"__init__.py", "options.py", "parts.py", "py.typed", "registry.toml"}
+    assert {name for name in found if ".dist-info" not in name} == {f"zoo_new_prior/{name}" for name in own}
+    assert any(name.endswith("licenses/LICENSE") for name in found)
+    assert "License-Expression: Apache-2.0" in metadata
+    assert "Author: Ada" in metadata

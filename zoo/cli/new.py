@@ -84,9 +84,7 @@ def _package(names: Names, kind: kinds.Kind, author: str | None, license: str) -
 
     found = find_author(author)
     if found == PLACEHOLDER and license != licenses.NONE:
-        say(
-            f"NOTE: the author is '{PLACEHOLDER}', as neither --author nor git's user.name says; put yours in its place"
-        )
+        say(f"NOTE: neither --author nor git's user.name says whose it is; put it where '{PLACEHOLDER}' stands")
     return package_files(names, kind, found, license)
 
 

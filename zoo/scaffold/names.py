@@ -18,7 +18,7 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     from zoo.registry import Registry
 
-LONGEST = 40
+LONGEST = 35
 """The longest name, so that no line of what is written is longer than 120 characters."""
 
 _MEANT = ("all", "none")
