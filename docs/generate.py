@@ -193,6 +193,10 @@ def _metric(spec: MetricSpec) -> str:
     return "\n".join([*facts, "", options_table(fields, f"{spec.name}.")] if fields else facts)
 
 
+def _tracker(name: str) -> str:
+    return options_table(fields_of(_registry().tracker(name).item), f"{name}.")
+
+
 _BLOCKS: dict[str, Callable[[str], str]] = {
     "commands": _commands,
     "models": _models,
@@ -204,6 +208,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "images": _options_of(DataOptions),
     "datasets": _datasets,
     "metrics": _metrics,
+    "tracker": _tracker,
     "hook": plugin_pages.hook,
     "file": plugin_pages.file,
     "results": _results,

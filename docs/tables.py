@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from zoo.options import Field, describe
-from zoo.specs import MetricSpec, PartSpec, import_reference
+from zoo.specs import MetricSpec, PartSpec, TrackerSpec, import_reference
 
 
 def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -17,8 +17,8 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def fields_of(spec: PartSpec | MetricSpec) -> tuple[Field, ...]:
-    """Return the options of a part or a metric."""
+def fields_of(spec: PartSpec | MetricSpec | TrackerSpec) -> tuple[Field, ...]:
+    """Return the options of a part, a metric or a tracker."""
     return describe(import_reference(spec.options))
 
 

@@ -36,6 +36,8 @@ ALSO_LIGHT = [
     ("list", "--json"),
     ("list", "--metrics"),
     ("list", "--metrics", "--json"),
+    ("list", "--trackers"),
+    ("list", "--trackers", "--json"),
     ("show", "conv-vae.tiny", "--json"),
     ("show", "metric:iwae-bound"),
     ("show", "metric:total-correlation", "--json"),

@@ -315,6 +315,8 @@ def flags(registry: Registry) -> set[str]:
             names += [name for field in fields for name in (field.flag, f"{kind}.{field.flag}")]
     for entry in registry.metrics.entries():
         names += [f"{entry.name}.{field.flag}" for field in describe(import_reference(entry.item.options))]
+    for entry in registry.trackers.entries():
+        names += [f"{entry.name}.{field.flag}" for field in describe(import_reference(entry.item.options))]
     return found | {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
 
 
@@ -322,15 +324,9 @@ ELSEWHERE = {
     "plugins.md": {"--weight", "--sharpness.images"},  # options of what the page itself writes
     "README.md": {"--free"},
     "hooks.md": {"--last-loss.name"},
+    "tracking.md": {"--plainly", "--logdir"},  # of the page's own tracker, of tensorboard
     "options.md": {"--bta", "--channels"},  # shown as mistakes
-    "tutorial.md": {
-        "--noise",
-        "--part",
-        "--nois",
-        "--editable",
-        "--no-deps",
-        "--wheel-dir",
-    },  # its own, pip's, and a mistake
+    "tutorial.md": {"--noise", "--nois", "--part", "--editable", "--no-deps", "--wheel-dir"},  # its own, pip's
     "publishing.md": {"--no-deps", "--wheel-dir", "--repository"},  # those of pip and twine
     "CONTRIBUTING.md": set(),
 }

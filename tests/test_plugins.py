@@ -513,7 +513,7 @@ def test_hooks_follow_a_run_and_one_that_raises_costs_a_line(site: Site, zoo_her
     json.loads(done.out)
     assert [line for line in done.lines if "falls" in line] == [
         "plugin zoo-falls:falls: zoo_train_epoch raised KeyError: 'tracker'; the run goes on"
-    ] * 2
+    ]
     assert any(line.startswith("started vae.tiny") for line in done.lines), "and not on stdout"
     assert sys.modules["zoo_follows"].seen == ["start", 1, 2, True]
 

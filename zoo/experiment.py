@@ -223,7 +223,7 @@ def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> d
 
 
 def _tracking(trackers: Sequence[Tracker]) -> dict[str, Any]:
-    """Return what `config.toml` says of trackers, which are no setting of the run: they follow it when it is resumed."""
+    """Return what `config.toml` says of trackers: no setting of the run, but what follows it when it is resumed."""
     return {"track": {tracker.name: tracker.options.to_dict() for tracker in trackers}} if trackers else {}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from zoo import hookspecs
-from zoo.errors import one_line
+from zoo.errors import ZooError, one_line
 from zoo.plugins import Plugins
 from zoo.runs.folder import Run
 from zoo.tracing import trace
@@ -112,8 +112,8 @@ class Following:
         self._told.add((who, what))
         self._progress.say(f"{who}: {what} raised {one_line(error)}; the run goes on")
         told = "".join(traceback.format_exception(error))
-        # A disk with no room will stop the run by itself.
-        with suppress(OSError):
+        # A disk with no room, or a record that somebody else wrote over, is no reason to stop either.
+        with suppress(OSError, ZooError):
             self._run.add_fault({"who": who, "hook": what, "error": one_line(error), "traceback": told})
 
 

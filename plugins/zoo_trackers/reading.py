@@ -25,7 +25,7 @@ def numbers_of(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def scores_of(scores: Mapping[str, Any]) -> dict[str, float]:
-    """Return the scores that are one number: `scores/mse`, `scores/elbo`; those that a model does not have are left out."""
+    """Return the scores that are one number, `scores/mse`, `scores/elbo`; what a model does not have is left out."""
     return {f"scores/{name}": value for name, value in scores.items() if isinstance(value, int | float)}
 
 

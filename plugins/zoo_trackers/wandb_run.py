@@ -23,8 +23,8 @@ _EXIT = {"finished": 0, "interrupted": 130}
 class WandbTracker:
     """Writes the terms of each epoch, the settings, and at the end scores and pictures, under the run's own name.
 
-    A run that is resumed goes on under the id that it had. Online or offline, and whose key, is said by the variables of
-    Weights & Biases.
+    A run that is resumed goes on under the id that it had. Whether it is online, and whose key is used, is said by the
+    variables of Weights & Biases.
     """
 
     def __init__(self, options: WandbOptions, run: Run) -> None:
@@ -34,18 +34,17 @@ class WandbTracker:
     @hookimpl
     def zoo_train_start(self, run: Run) -> None:
         """Begin it, or go on with it."""
-        # Its own capture of the console would take what the command prints for scripts.
-        settings = wandb.Settings(console="off")
         self._run = wandb.init(
             project=self._options.project,
             entity=self._options.entity,
             name=run.name,
             id=remembered_id(run, "wandb"),
-            resume=None if settings.mode == "offline" else "allow",
+            resume="allow",
             config=settings_of(run),
             dir=str(run.path),
             reinit="create_new",
-            settings=settings,
+            # Its own capture of the console would take what the command prints for scripts.
+            settings=wandb.Settings(console="off"),
         )
         # Each epoch at its own place, also where one is trained again.
         self._run.define_metric("*", step_metric="epoch")

@@ -64,7 +64,7 @@ class TrainerCommand(click.Command):
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
                 sections.setdefault(heading, []).append(record)
-        last = [heading for heading in ("Run", "Training", "Images") if heading in sections]
+        last: list[str] = [heading for heading in ("Run", "Training", "Images") if heading in sections]
         last += [heading for heading in sections if heading.startswith("Tracker ")]
         for heading in [*(heading for heading in sections if heading not in last), *last]:
             with formatter.section(heading):

@@ -34,7 +34,7 @@ TRACK = click.option(
 
 
 def tracker_flags(ctx: click.Context) -> list[OptionFlag]:
-    """Return the flags that set the options of trackers, made once for a call; the docs are written without a session."""
+    """Return the flags that set the options of trackers, made once for a call; none where there is no session."""
     found = ctx.find_object(Session)
     if "zoo.trackers" not in ctx.meta:
         ctx.meta["zoo.trackers"] = list(_flags(found.registry)) if found is not None else []

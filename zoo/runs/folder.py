@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError, one_line
 from zoo.runs.files import write_text
-from zoo.runs.forms import FACTS, PRIOR
+from zoo.runs.forms import FACTS, PRIOR, misfit
 from zoo.runs.header import read_facts
 
 if TYPE_CHECKING:
@@ -186,12 +186,14 @@ class Run:
 
     @property
     def faults(self) -> list[dict[str, str]]:
-        """What went wrong in hooks that followed the run: of `who`, in which `hook`, the `error` and its `traceback`."""
+        """What went wrong in hooks that followed the run: `who`, in which `hook`, the `error`, its `traceback`."""
         path = self.path / FAULTS
         try:
             found: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
         except ValueError:
-            raise ZooError(f"{path} is damaged; remove it, nothing depends on it") from None
+            found = [{}]
+        if misfit(found, [dict.fromkeys(("who", "hook", "error", "traceback"), str)]) is not None:
+            raise ZooError(f"{path} is damaged; remove it, nothing depends on it")
         return found
 
     def add_fault(self, fault: Mapping[str, str]) -> None:
