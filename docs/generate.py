@@ -211,6 +211,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "tracker": _tracker,
     "hook": plugin_pages.hook,
     "file": plugin_pages.file,
+    "public": plugin_pages.public,
     "results": _results,
     "checks": lambda _: plugin_pages.checks(_registry()),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +17,7 @@ from conftest import Done, Site
 
 import zoo
 from zoo import PartSpec, ZooWarning, hookspecs
+from zoo.cli import terminal
 from zoo.deprecation import Deprecated, deprecated
 from zoo.hookspecs import PROJECT
 from zoo.levels import CONTRACT, Contract
@@ -209,7 +212,6 @@ def test_an_upgrade_between_training_and_loading_is_told_with_both_versions(
     line = "zoo: runs/a was made with zoo-heavy 0.3, and 0.4 is installed; 'pip install zoo-heavy==0.3' brings it back"
     assert zoo_here("sample", "runs/a").lines == [line]
     assert line in zoo_here("evaluate", "runs/a").lines
-    assert line in zoo_here("compare", "runs/a", "vae.tiny", "--data", small, "--epochs", "1").lines
     assert line in zoo_here("train", "--resume", "runs/a", "--epochs", "2").lines
     assert Path("runs/a/model.safetensors").read_bytes() != weights
     site.uninstall("zoo-heavy")
@@ -255,6 +257,35 @@ def test_the_list_of_plugins_says_what_is_wrong_beside_each(site: Site, zoo_here
     assert half[4] == "'My Prior' cannot be used: names are lower-case words with dashes"
     assert lost[1:4] == ["zoo-lost 0.2", "–", "–"]
     assert lost[4] == "did not load: ModuleNotFoundError: No module named 'nothing_of_the_kind'"
+
+
+HEAVY_PLUGIN = f"{HEAD}\nimport torch\n\n@hookimpl\ndef zoo_registry(): return {{}}\n"
+QUIET_ABOUT_IT = f"{HEAD}\nfrom zoo import Prior\nprint('hello')\n\n@hookimpl\ndef zoo_registry(): return {{}}\n"
+
+
+def test_each_plugin_that_imports_torch_is_told_wherever_torch_is(site: Site, zoo_here: Here, tmp_path: Path) -> None:
+    install(site, part("one"), dist="zoo-light")
+    site.install("zoo-slow", {"slow": "zoo_slow"}, zoo_slow=HEAVY_PLUGIN)
+    site.install("zoo-slower", {"slower": "zoo_slower"}, zoo_slower=QUIET_ABOUT_IT)
+    (tmp_path / "heavy_file.py").write_text(HEAVY_PLUGIN)
+    found = json.loads(zoo_here("--plugin", "heavy_file.py", "plugins", "--json").out)["plugins"]
+    assert {row["plugin"] for row in found if row["imports_torch"]} == {"slow", "slower", "heavy_file"}
+    sys.modules.pop("heavy_file")
+
+
+def test_what_is_wrong_is_red_on_a_terminal(
+    site: Site, zoo_here: Here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(site, part("one"), dist="zoo-light")
+    site.install("zoo-slow", {"slow": "zoo_slow"}, zoo_slow=HEAVY_PLUGIN)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(terminal, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    lines = zoo_here("plugins").out.splitlines()
+    slow, light = (next(line for line in lines if name in line) for name in ("zoo-slow", "zoo-light"))
+    assert "\x1b[31m" in slow
+    assert "imports torch at load" in slow
+    assert "\x1b[31m" not in light
 
 
 # --- tracing ---------------------------------------------------------------------------------------------------------

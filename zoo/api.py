@@ -67,13 +67,7 @@ def train(
     trackers = find_trackers(registry, read_tracking(track))
     folder = Path(out) if out is not None else None
     command = as_command(model, values, registry.plugins.flags)
-    run = run_training(registry, settings, progress or Silent(), folder, command, trackers)
-    return _with(run, plugins)
-
-
-def _with(run: Run, plugins: Sequence[str | Path]) -> Run:
-    """Return a run that loads one-file plugins for its model."""
-    return Run(run.path, run.weights, run.prior, tuple(map(Path, plugins)))
+    return run_training(registry, settings, progress or Silent(), folder, command, trackers)
 
 
 def as_command(model: str, values: Mapping[str, Any], before: Sequence[str] = ()) -> str:
@@ -107,8 +101,7 @@ def load(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> Run:
         >>> zoo.load("runs/doc-load").metadata["model"]
         'vae'
     """
-    read_files(plugins)
-    return _with(find_run(path), plugins)
+    return find_run(path, tuple(file.path for file in read_files(plugins)))
 
 
 def evaluate(
@@ -188,7 +181,8 @@ def fit(
         >>> zoo.load("runs/doc-fit").with_prior("gaussian").priors["gaussian"]["codes"]
         230
     """
-    registry, run = load_registry(plugin_files=plugins), _with(find_run(path), plugins)
+    registry = load_registry(plugin_files=plugins)
+    run = find_run(path, registry.plugins.paths)
     return fit_prior(registry, run, prior, options, limit=limit, seed=seed, device=device)
 
 

@@ -136,7 +136,7 @@ def run_training(
         if settings.training.init_from is not None:
             _start_from(job.model, Path(settings.training.init_from))
         title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
-        run = Run(new_run_folder(out, title, settings.data))
+        run = Run(new_run_folder(out, title, settings.data), plugins=registry.plugins.paths)
         with _new_folder(run.path):
             run.write_config({**_tables(registry, run, settings, command), **_tracking(trackers)})
             following = Following(registry.plugins, run, progress, trackers)
@@ -164,7 +164,7 @@ def resume(
     Raises:
         ZooError: If there is no run, no checkpoint, or fewer epochs are asked for than are done.
     """
-    run = find_run(where)
+    run = find_run(where, registry.plugins.paths)
     tables = run.settings
     settings = settings_from(registry, run)
     checkpoint = read_checkpoint(run.path)

@@ -40,7 +40,7 @@ class Following:
 
     def __init__(self, plugins: Plugins, run: Run, progress: Progress, trackers: Sequence[Tracker] = ()) -> None:
         self._run = run
-        self._plugins = tuple(file.path for file in plugins.files)
+        self._plugins = plugins.paths
         self._progress = progress
         self._strict = plugins.strict
         self._trackers = trackers

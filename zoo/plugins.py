@@ -36,7 +36,7 @@ ENGINE = "engine"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that loaded, and what it declares."""
+    """A plugin that loaded, and what it declares; nothing for `imports_torch` where torch was there before it."""
 
     source: Source
     parts: tuple[PartSpec, ...]
@@ -46,7 +46,8 @@ class Plugin:
     trackers: tuple[TrackerSpec, ...]
     tables: Mapping[str, Any]
     seconds: float
-    imports_torch: bool
+    imports_torch: bool | None
+    module: str
     file: PluginFile | None = None
 
 
@@ -93,9 +94,14 @@ class Plugins:
         return [plugin.file for plugin in self.loaded if plugin.file is not None]
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where those lie, which loads them again."""
+        return tuple(file.path for file in self.files)
+
+    @property
     def flags(self) -> list[str]:
         """What stands before a command that loads the same files."""
-        return [word for file in self.files for word in ("--plugin", str(file.path))]
+        return [word for path in self.paths for word in ("--plugin", str(path))]
 
     def report(self, source: Source, reason: str, error: BaseException | None = None) -> None:
         """Keep a fault.
@@ -136,9 +142,10 @@ def discover(
         if _is_disabled(source, disabled, third_party):
             plugins.disabled.append(source)
         else:
-            _load(plugins, contract, source, point.load)
+            _load(plugins, contract, source, point.load, point.module)
     for file in given:
-        _load(plugins, contract, Source(file.name, "", file.module, file.digest), file.load, file)
+        source = Source(file.name, "", file.module, file.digest)
+        _load(plugins, contract, source, file.load, file.module, file)
     for notice in plugins.notices:
         warnings.warn(str(notice), Deprecated, stacklevel=2)
     return plugins
@@ -177,7 +184,12 @@ def _name_and_version(dist: Distribution | None) -> tuple[str, str]:
 
 
 def _load(
-    plugins: Plugins, contract: Contract, source: Source, load: Callable[[], Any], file: PluginFile | None = None
+    plugins: Plugins,
+    contract: Contract,
+    source: Source,
+    load: Callable[[], Any],
+    module: str,
+    file: PluginFile | None = None,
 ) -> None:
     torch_before, started = "torch" in sys.modules, time.perf_counter()
     reading = Reading(contract, source)
@@ -186,8 +198,8 @@ def _load(
         with redirect_stdout(sys.stderr), trace("load", reading.who) as span:
             reading.register(load())
             declared = reading.collect()
-            imports_torch = "torch" in sys.modules and not torch_before
-            span.answer = "imports torch" if imports_torch else "no torch"
+            imports_torch = None if torch_before else "torch" in sys.modules
+            span.answer = "imports torch" if imports_torch else "loaded"
     # Some scripts exit when they are imported.
     except (Exception, SystemExit) as error:
         if plugins.strict:
@@ -199,4 +211,5 @@ def _load(
     seconds = time.perf_counter() - started
     plugins.notices += [Notice(source, text) for text in dict.fromkeys(reading.notices)]
     plugins.managers.append(reading.manager)
-    plugins.loaded.append(Plugin(source, **declared, seconds=seconds, imports_torch=imports_torch, file=file))
+    loaded = Plugin(source, **declared, seconds=seconds, imports_torch=imports_torch, module=module, file=file)
+    plugins.loaded.append(loaded)

@@ -31,7 +31,8 @@ def plugins(ctx: click.Context, /, errors: bool, as_json: bool) -> None:
     """
     registry = session(ctx).registry
     found = registry.plugins
-    rows = [_row(registry, plugin) for plugin in found.loaded]
+    heavy = _importers(found.loaded)
+    rows = [_row(registry, plugin, plugin.source in heavy) for plugin in found.loaded]
     disabled = [f"{source.distribution}:{source.plugin}" for source in found.disabled]
     if as_json:
         print_json({"plugins": rows, "faults": [_fault(fault) for fault in found.faults], "disabled": disabled})
@@ -45,7 +46,18 @@ def plugins(ctx: click.Context, /, errors: bool, as_json: bool) -> None:
         say(f"{counted(len(found.faults), 'fault')}; 'zoo plugins --errors' shows where from")
 
 
-def _row(registry: Registry, plugin: Plugin) -> dict[str, Any]:
+def _importers(loaded: Sequence[Plugin]) -> set[Source]:
+    """Return those that import torch when they are loaded, also those for which torch was there already."""
+    heavy = {plugin.source for plugin in loaded if plugin.imports_torch}
+    unseen = [plugin for plugin in loaded if plugin.imports_torch is None]
+    if unseen:
+        from zoo.cli.torch_watch import torch_importers
+
+        heavy |= {plugin.source for plugin, imports in zip(unseen, torch_importers(unseen), strict=True) if imports}
+    return heavy
+
+
+def _row(registry: Registry, plugin: Plugin, imports_torch: bool) -> dict[str, Any]:
     source, found = plugin.source, registry.plugins
     return {
         **_origin(source),
@@ -61,7 +73,7 @@ def _row(registry: Registry, plugin: Plugin) -> dict[str, Any]:
             if (entry.source.distribution, entry.item.plugin) == (source.distribution, source.plugin)
         ],
         "milliseconds": round(1000 * plugin.seconds, 1),
-        "imports_torch": plugin.imports_torch,
+        "imports_torch": imports_torch,
         "faults": [fault.reason for fault in found.faults if fault.source == source],
         "deprecated": [notice.text for notice in found.notices if notice.source == source],
     }

@@ -108,7 +108,7 @@ def compare_models(
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
     entries = parse_entries(names)
     wanted = wanted_metrics(registry, metrics or {})
-    runs = {entry.label: find_run(entry.path) for entry in entries if entry.path is not None}
+    runs = {entry.label: find_run(entry.path, registry.plugins.paths) for entry in entries if entry.path is not None}
     for run in runs.values():
         # Here, before anything is written: the plugin of a run may be gone.
         load_model(run, registry)

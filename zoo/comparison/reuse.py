@@ -58,7 +58,7 @@ def train_or_reuse(
         settings, _ = open_or_fall_back(registry, settings, progress)
         settings = replace(settings, data_asked=True)
     wanted = _wanted(registry, settings)
-    for run in _candidates(folder):
+    for run in _candidates(folder, registry.plugins.paths):
         if _is_finished(run, wanted) and not _is_outdated(run, settings):
             progress.say(f"taking {run.path}, which was trained with the same settings")
             return run, True
@@ -70,12 +70,12 @@ def train_or_reuse(
     return run_training(registry, settings, progress, folder, command, trackers), False
 
 
-def _candidates(folder: Path) -> Iterator[Run]:
+def _candidates(folder: Path, plugins: tuple[Path, ...]) -> Iterator[Run]:
     beside = sorted(folder.parent.glob("*")) if folder.parent.is_dir() else []
     found = [folder, *beside, *(path for places in ELSEWHERE for path in sorted(Path().glob(places)))]
     for path in dict.fromkeys(found):
         try:
-            run = find_run(path)
+            run = find_run(path, plugins)
         except ZooError:
             continue
         yield run

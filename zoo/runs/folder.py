@@ -244,8 +244,12 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise ZooError(f"{path} is no TOML: {one_line(error)}") from None
 
 
-def find_run(where: str | Path) -> Run:
+def find_run(where: str | Path, plugins: tuple[Path, ...] = ()) -> Run:
     """Return the run at a path: its folder, or a weights file.
+
+    Arguments:
+        where: The path.
+        plugins: One-file plugins that are loaded for its model.
 
     Raises:
         ZooError: If nothing there is a run.
@@ -254,9 +258,9 @@ def find_run(where: str | Path) -> Run:
     if path.is_dir():
         if not ((path / CONFIG).is_file() or (path / WEIGHTS).is_file()):
             raise ZooError(f"{path} is no run: it has neither {CONFIG} nor {WEIGHTS}; see 'zoo runs'")
-        return Run(path)
+        return Run(path, plugins=plugins)
     if path.is_file():
-        return Run(path.parent, path)
+        return Run(path.parent, path, plugins=plugins)
     raise ZooError(f"there is no run at {path}; see 'zoo runs'")
 
 
