@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import doctest
 import importlib
 import io
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +164,24 @@ def test_what_a_page_shows_runs(name: str, desk: Path, monkeypatch: pytest.Monke
         elif block.language == "python":
             # Lines before it, so that a traceback names the page's line.
             exec(compile("\n" * block.line + block.code, name, "exec"), names)
+
+
+def parse_python(code: str) -> None:
+    """Parse code that is shown but not run; a signature alone is shown without its body."""
+    ast.parse(f"{code.rstrip()}: ..." if re.match(r"def [^\n]*\n\Z", code) else code)
+
+
+PARSERS = {"py": parse_python, "toml": tomllib.loads, "json": json.loads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_page_shows_and_does_not_run_can_be_read(name: str) -> None:
+    for block in blocks(ROOT / name):
+        if block.language in PARSERS:
+            try:
+                PARSERS[block.language](block.code)
+            except (SyntaxError, ValueError) as error:
+                pytest.fail(f"{block.place}: {error}")
 
 
 def modules_with_examples() -> list[str]:
@@ -354,29 +375,3 @@ def test_links_lead_somewhere(name: str) -> None:
         goal = (page.parent / path) if path else page
         assert goal.exists(), f"{name} links to {target}"
         assert not part or part in map(anchor, headings(goal)), f"{name} links to {target}, which has no such heading"
-
-
-def pages_of(entry: object) -> Iterator[str]:
-    """The pages of a part of the site's navigation."""
-    if isinstance(entry, str):
-        yield entry
-    elif isinstance(entry, dict | list):
-        for inner in entry.values() if isinstance(entry, dict) else entry:
-            yield from pages_of(inner)
-
-
-def test_every_page_is_in_the_navigation(scripts: None) -> None:
-    listed = list(pages_of(importlib.import_module("navigation").navigation()))
-    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
-
-
-def test_a_block_that_is_a_file_shows_its_name_on_the_site(scripts: None) -> None:
-    shown = importlib.import_module("navigation").on_page_markdown(
-        "```python file=a/b.py\nx\n```\n[here](../README.md)"
-    )
-    assert shown == '```python title="a/b.py"\nx\n```\nhere'
-
-
-def test_a_bar_in_the_code_of_a_table_is_shown_without_its_backslash(scripts: None) -> None:
-    shown = importlib.import_module("navigation").on_page_markdown("| `q(z\\|x) < 1` | `a` |")
-    assert shown == "| <code>q(z&#124;x) &lt; 1</code> | `a` |"
