@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Done
-from mutants import SOUND
+from kit_sound import SOUND
 
 from zoo import ZooError
 from zoo.testing import Failed, NotApplicable, Trial, parametrize_models, require, trials
@@ -109,6 +109,11 @@ class TestParametrize:
             ZooError, match=r"'zoo_metrics' brings nothing to check here; take zoo\.testing\.parametrize"
         ):
             parametrize_models("zoo_metrics")
+
+    def test_without_pytest_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pytest", None)
+        with pytest.raises(ZooError, match=r"zoo\.testing needs pytest; install it with \"pip install 'generative-zoo"):
+            parametrize_models("zoo_sphere")
 
     def test_what_is_expected_must_exist_and_have_a_reason(self) -> None:
         with pytest.raises(ZooError, match="no check is called 'loss-fall'; did you mean 'loss-falls'"):

@@ -42,6 +42,8 @@ class PartHome(Home):
     """A part in a model of its plugin that uses it, in a bundled one, or put in another's place."""
 
     _reason = "there is no kind of model with a role for it"
+    _found: Settings | None = None
+    _unfit = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -59,6 +61,7 @@ class PartHome(Home):
                 continue
             except Exception as error:
                 raise Failed(f"cannot be built in {settings.model.name}: {one_line(error)}") from error
+            self._found = settings
             return settings
         raise Failed(f"fits no model here ({self._reason}); bring one that uses it, in the plugin's registry.toml")
 
@@ -73,9 +76,12 @@ class PartHome(Home):
 
     def placed(self, *, shape: tuple[int, int, int] = SHAPE, rough: bool = False) -> Placed:
         try:
-            settings = self.settings
+            settings = None if self._unfit else self.settings
         except Failed:
-            raise NotApplicable("it fits no model; see fits-a-model") from None
+            # It would be looked for again, in vain, by each check.
+            settings, self._unfit = None, True
+        if settings is None:
+            raise NotApplicable("it fits no model; see fits-a-model")
         return self._finished(self.build(settings, shape), rough)
 
     def with_part(self, kind: str, name: str) -> Placed | None:
@@ -169,7 +175,7 @@ class PartHome(Home):
 
     def _chosen(self, name: str) -> Mapping[str, str]:
         """Return the parts of the model that was found, if it is this one."""
-        found = self.__dict__.get("settings")
+        found = self._found
         return found.model.parts if found is not None and found.model.name == name else {}
 
     def _models(self) -> list[str]:

@@ -19,10 +19,10 @@ import torch
 from zoo.errors import ZooError
 from zoo.interfaces import Measure
 from zoo.testing.check import Failed, NotApplicable, require
-from zoo.testing.scored import IMAGES, SEEDS, Scored, value_of
+from zoo.testing.scored import SEEDS, Scored, value_of
 
-_PARTED = (21, 21, 6)
-"""Blocks of test images, the last one small and unlike the others."""
+_PARTED = (7, 7, 2)
+"""Blocks of test images in sixteenths, the last one small and unlike the others."""
 
 
 def answers_for_every_model(scored: Scored) -> None:
@@ -70,14 +70,15 @@ def blocks_change_nothing(scored: Scored) -> None:
     name, whole = scored.example
     model = scored.build(name)
     noise = torch.stack([value_of(scored.measure(model, seed=seed)) for seed in SEEDS])
-    parted = value_of(scored.measure(model, blocks=_PARTED))
+    blocks = [share * scored.images // 16 for share in _PARTED]
+    parted = value_of(scored.measure(model, blocks=blocks))
     spread = (noise.max(0).values - noise.min(0).values).max()
     gap = (parted - value_of(whole)).abs().max()
     # Of three seeds the range is a guess of the noise.
     require(
         bool(gap <= 4 * spread + 1e-4 * noise.abs().max()),
-        f"gives {_text(whole)} for {IMAGES} images at once, and {[round(float(v), 6) for v in parted.reshape(-1)]} for "
-        f"the same in blocks of {', '.join(map(str, _PARTED))}; weigh each block by its images",
+        f"gives {_text(whole)} for {scored.images} images at once, and {parted.tolist()} for the same in blocks of "
+        f"{', '.join(map(str, blocks))}; weigh each block by its images",
     )
 
 
@@ -87,7 +88,10 @@ def images_have_their_mean(scored: Scored) -> None:
     values = found.per_image
     if values is None:
         raise NotApplicable("it tells no values of images")
-    require(tuple(values.shape) == (IMAGES,), f"its per_image has shape {tuple(values.shape)} for {IMAGES} images")
+    require(
+        tuple(values.shape) == (scored.images,),
+        f"its per_image has shape {tuple(values.shape)} for {scored.images} images",
+    )
     require(bool(values.isfinite().all()), "some of its per_image are not finite")
     mean = float(values.double().mean())
     wanted = float(value_of(found).mean())
