@@ -48,8 +48,8 @@ def _is_head(node: ast.stmt) -> bool:
 
 
 def _first_line(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", ())
-    return min(part.lineno for part in (node, *decorators))
+    decorators = node.decorator_list if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _collect(node: ast.Import | ast.ImportFrom, imports: dict[str, set[str]]) -> None:

@@ -10,12 +10,13 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zoo
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
+    from zoo.catalogue import Catalogue
     from zoo.registry import Registry
 
 LONGEST = 35
@@ -102,9 +103,9 @@ def check_free(registry: Registry, names: Names, module: str, classes: Iterable[
     Raises:
         ZooError: If the zoo or an installed package has one of them.
     """
-    catalogues = (registry.models, registry.compositions, registry.datasets, registry.metrics, *registry.parts.values())
     another = f"choose another name, such as 'my-{names.name}'"
-    for catalogue in catalogues:
+    catalogues: list[Catalogue[Any]] = [registry.models, registry.compositions, registry.datasets, registry.metrics]
+    for catalogue in (*catalogues, *registry.parts.values()):
         if any(entry.source.ours and entry.name == names.name for entry in catalogue.entries()):
             raise ZooError(f"the zoo has a {catalogue.noun} '{names.name}' already; {another}")
     for name in classes:
