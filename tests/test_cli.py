@@ -322,8 +322,8 @@ MISTAKES = {
     "train --config taken/odd.toml": "config taken/odd.toml: unknown option 'bta'; did you mean 'beta'?",
     "train --resume nothing": "there is no run at nothing; see 'zoo runs'",
     "train --resume taken": "taken is no run",
-    "train ae --resume x --epochs 3 --lr 1 --batch-size 3": "--epochs alone; leave out MODEL, --batch-size, --lr",
-    "train --resume x --beta 3": "--resume takes the run's own settings and --epochs alone; leave out --beta",
+    "train ae --resume x --epochs 3 --lr 1 --batch-size 3": "--track alone; leave out MODEL, --batch-size, --lr",
+    "train --resume x --beta 3": "--resume takes the run's own settings, --epochs and --track alone; leave out --beta",
     "train --resume x --out y": "leave out --out",
     "train conv-vae --registry x.toml": "--registry goes before the command: zoo --registry … train …",
     "--registry nothing.toml list": "registry file nothing.toml: No such file or directory",
@@ -604,9 +604,10 @@ def test_the_shell_completes_commands_models_options_and_choices(
     assert err == ""
 
 
-def test_completion_is_quiet_where_the_registry_is_broken(zoo_process: ZooProcess) -> None:
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_completion_is_quiet_where_the_registry_is_broken(command: str, zoo_process: ZooProcess) -> None:
     (zoo_process.cwd / "zoo.toml").write_text("[models.x\n")
-    env = {"_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": "zoo train conv", "COMP_CWORD": "2"}
+    env = {"_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": f"zoo {command} conv", "COMP_CWORD": "2"}
     done = zoo_process(code=None, **env)
     assert (done.out + done.err).strip() == ""
     (zoo_process.cwd / "zoo.toml").write_text("[models.x]\nextends = 'nothing'\n")

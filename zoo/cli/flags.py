@@ -9,18 +9,20 @@ __all__ = [
     "field_flag",
     "flag_name",
     "flag_values",
+    "flags_of_registry",
     "model_flags",
     "role_flags",
     "training_flags",
 ]
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.catalogue import Catalogue
 from zoo.cli.completion import Complete, names
+from zoo.cli.session import Session
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError
 from zoo.options import Field, describe
@@ -144,6 +146,26 @@ def role_flags(settings: Settings, vocabulary: Vocabulary, registry: Registry) -
 
 def _complete_parts(kind: str) -> Complete:
     return names(lambda registry: [(entry.name, entry.item.summary) for entry in registry.parts[kind].entries()])
+
+
+def flags_of_registry(
+    ctx: click.Context, key: str, make: Callable[[Registry], Iterable[OptionFlag]]
+) -> list[OptionFlag]:
+    """Return flags that depend on what is registered, made once for a call of the command.
+
+    There are none where there is no session, as when the pages of the docs are written.
+    """
+    found = ctx.find_object(Session)
+    if key not in ctx.meta:
+        try:
+            ctx.meta[key] = list(make(found.registry)) if found is not None else []
+        except ZooError:
+            # While the shell completes a word, a registry that is broken is no reason to speak.
+            if not ctx.resilient_parsing:
+                raise
+            ctx.meta[key] = []
+    flags: list[OptionFlag] = ctx.meta[key]
+    return flags
 
 
 def flag_values(ctx: click.Context, kind: type[OptionFlag] = OptionFlag) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.completion import after_comma, names
-from zoo.cli.flags import OptionFlag, field_flag, flag_values
+from zoo.cli.flags import OptionFlag, field_flag, flag_values, flags_of_registry
 from zoo.cli.model_command import TrainerCommand
-from zoo.cli.session import Session
 from zoo.errors import ZooError
 from zoo.options import Field, describe
 from zoo.specs import import_reference
@@ -51,12 +50,8 @@ class MetricCommand(TrainerCommand):
 
 
 def metric_flags(ctx: click.Context) -> list[OptionFlag]:
-    """Return the flags that set the options of metrics, made once for a call of the command."""
-    found = ctx.find_object(Session)
-    if "zoo.metrics" not in ctx.meta:
-        ctx.meta["zoo.metrics"] = list(_flags(found.registry)) if found is not None else []
-    flags: list[OptionFlag] = ctx.meta["zoo.metrics"]
-    return flags
+    """Return the flags that set the options of metrics."""
+    return flags_of_registry(ctx, "zoo.metrics", _flags)
 
 
 def _flags(registry: Registry) -> Iterator[OptionFlag]:

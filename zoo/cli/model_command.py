@@ -48,7 +48,7 @@ class TrainerCommand(click.Command):
         except click.NoSuchOption as error:
             name = error.option_name
             if _value_of("--resume", args) is not None:
-                told = f"--resume takes the run's own settings and --epochs alone; leave out {name}"
+                told = f"--resume takes the run's own settings, --epochs and --track alone; leave out {name}"
                 raise ZooError(told) from None
             known = [opt for param in self.get_params(ctx) for opt in param.opts if opt.startswith("--")]
             same = [opt for opt in known if opt.rpartition(".")[2] == name.lstrip("-")]

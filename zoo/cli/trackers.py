@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.completion import after_comma, names
-from zoo.cli.flags import OptionFlag, TrackerFlag, field_flag, flag_values
-from zoo.cli.session import Session
+from zoo.cli.flags import OptionFlag, TrackerFlag, field_flag, flag_values, flags_of_registry
 from zoo.cli.terminal import print_table
 from zoo.errors import ZooError
 from zoo.options import Field, describe
@@ -34,12 +33,8 @@ TRACK = click.option(
 
 
 def tracker_flags(ctx: click.Context) -> list[OptionFlag]:
-    """Return the flags that set the options of trackers, made once for a call; none where there is no session."""
-    found = ctx.find_object(Session)
-    if "zoo.trackers" not in ctx.meta:
-        ctx.meta["zoo.trackers"] = list(_flags(found.registry)) if found is not None else []
-    flags: list[OptionFlag] = ctx.meta["zoo.trackers"]
-    return flags
+    """Return the flags that set the options of trackers."""
+    return flags_of_registry(ctx, "zoo.trackers", _flags)
 
 
 def _flags(registry: Registry) -> Iterator[OptionFlag]:
