@@ -86,7 +86,7 @@ def desk(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZOO_DATA", str(data))
     monkeypatch.setenv("XDG_CACHE_HOME", str(data / "cache"))
-    for name in ("ZOO_DISABLE", "ZOO_STRICT"):
+    for name in ("ZOO_DISABLE", "ZOO_STRICT", "ZOO_TRACE"):
         monkeypatch.delenv(name, raising=False)
     before = set(sys.modules)
     yield tmp_path

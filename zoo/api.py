@@ -101,7 +101,7 @@ def load(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> Run:
         >>> zoo.load("runs/doc-load").metadata["model"]
         'vae'
     """
-    return find_run(path, tuple(file.path for file in read_files(plugins)))
+    return find_run(path, tuple(file.path.absolute() for file in read_files(plugins)))
 
 
 def evaluate(

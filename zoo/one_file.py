@@ -77,7 +77,7 @@ def _run(file: PluginFile) -> ModuleType:
     try:
         exec(compile(file.content, file.path.absolute(), "exec", dont_inherit=True), module.__dict__)
     except BaseException:
-        del sys.modules[file.module]
+        sys.modules.pop(file.module, None)
         if kept is not None:
             sys.modules[file.module] = kept
         raise

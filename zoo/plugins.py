@@ -95,13 +95,13 @@ class Plugins:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where those lie, which loads them again."""
-        return tuple(file.path for file in self.files)
+        """Where those lie, wherever the working folder is when they are loaded again."""
+        return tuple(file.path.absolute() for file in self.files)
 
     @property
     def flags(self) -> list[str]:
         """What stands before a command that loads the same files."""
-        return [word for path in self.paths for word in ("--plugin", str(path))]
+        return [word for file in self.files for word in ("--plugin", str(file.path))]
 
     def report(self, source: Source, reason: str, error: BaseException | None = None) -> None:
         """Keep a fault.
