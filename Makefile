@@ -11,6 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
 extras_demo :=
 extras_test := [test]
 extras_dev  := [dev]
+extras_docs := [docs]
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -34,11 +35,12 @@ lint: $(VENV)/.installed-dev ## Check style, types and import contracts.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/.installed-demo ## Write the generated pages and tables of docs/ and README.md anew.
+docs: $(VENV)/.installed-docs ## Write the generated pages and tables anew, and build the site into site/.
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## Remove .venv and caches; runs and downloads stay.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist site
 	find zoo plugins tests docs examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed-%: pyproject.toml

@@ -142,7 +142,7 @@ def by_chance(request: pytest.FixtureRequest) -> ByChance:
 
 
 class TestChance:
-    """What docs/numbers.md says of codes that have nothing to do with the images."""
+    """What docs/metrics.md says of codes that have nothing to do with the images."""
 
     def test_gaps_are_near_nothing(self, by_chance: ByChance) -> None:
         assert all(by_chance[2][name] < 0.01 for name in ("mig", "sap"))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import doctest
-import gzip
-import importlib.util
+import importlib
 import io
+import json
 import os
 import re
 import shlex
-import struct
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,12 @@ from types import ModuleType
 import click
 import numpy as np
 import pytest
-import torch
+from digits import write_digits
 from PIL import Image
-from torch import Tensor
 
 from zoo import hookspecs
 from zoo.cli.main import COMMANDS, run
 from zoo.cli.main import zoo as command
-from zoo.data.glyphs import render
 from zoo.data.options import DataOptions
 from zoo.options import describe
 from zoo.registry import Registry, load_registry
@@ -36,10 +35,11 @@ from zoo.specs import import_reference
 from zoo.training.options import TrainOptions
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-TRAIN, TEST = 128, 40
-"""The size of the MNIST that the pages are run on: two batches of any page's commands take no time."""
+IN_PROCESSES = "docs/tutorial.md"
+"""What tests/test_tutorial.py runs line by line in a shell, since it installs a package and changes it."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,6 @@ def blocks(page: Path) -> Iterator[Block]:
 
 def is_run(block: Block) -> bool:
     return block.language in ("sh", "console", "python") or block.file is not None
-
-
-def idx(values: Tensor) -> bytes:
-    array = values.to(torch.uint8).numpy()
-    return gzip.compress(bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes())
-
-
-def write_digits(folder: Path) -> None:
-    """Write a small set of glyphs as MNIST is published."""
-    folder.mkdir(parents=True)
-    for name, count, first in (("train", TRAIN, 0.8125), ("t10k", TEST, 0.9)):
-        label = torch.arange(count) % 10
-        x = render({"label": label, "scale": torch.linspace(first, 1, count)})
-        (folder / f"{name}-images-idx3-ubyte.gz").write_bytes(idx(x[:, 0]))
-        (folder / f"{name}-labels-idx1-ubyte.gz").write_bytes(idx(label))
 
 
 def write_pictures(folder: Path) -> None:
@@ -160,7 +145,11 @@ def run_console(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
         assert is_like(shown, wanted), f"{block.place}: {line}\nshows\n{shown}\nnot\n{wanted}"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if any(map(is_run, blocks(ROOT / name)))])
+def pages_that_run() -> list[str]:
+    return [name for name in NAMES if name != IN_PROCESSES and any(map(is_run, blocks(ROOT / name)))]
+
+
+@pytest.mark.parametrize("name", pages_that_run())
 def test_what_a_page_shows_runs(name: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pictures(desk / "pictures")
     names: dict[str, object] = {"__name__": "page"}
@@ -175,6 +164,24 @@ def test_what_a_page_shows_runs(name: str, desk: Path, monkeypatch: pytest.Monke
         elif block.language == "python":
             # Lines before it, so that a traceback names the page's line.
             exec(compile("\n" * block.line + block.code, name, "exec"), names)
+
+
+def parse_python(code: str) -> None:
+    """Parse code that is shown but not run; a signature alone is shown without its body."""
+    ast.parse(f"{code.rstrip()}: ..." if re.match(r"def [^\n]*\n\Z", code) else code)
+
+
+PARSERS = {"py": parse_python, "toml": tomllib.loads, "json": json.loads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_page_shows_and_does_not_run_can_be_read(name: str) -> None:
+    for block in blocks(ROOT / name):
+        if block.language in PARSERS:
+            try:
+                PARSERS[block.language](block.code)
+            except (SyntaxError, ValueError) as error:
+                pytest.fail(f"{block.place}: {error}")
 
 
 def modules_with_examples() -> list[str]:
@@ -195,13 +202,16 @@ def test_examples_in_docstrings_run(name: str, desk: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def scripts() -> Iterator[None]:
+    """The scripts of docs/ as they find each other when they are run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        yield
+
+
+@pytest.fixture(scope="module")
+def generator(scripts: None) -> ModuleType:
+    return importlib.import_module("generate")
 
 
 @pytest.fixture(scope="module")
@@ -215,13 +225,17 @@ def test_generated_blocks_are_up_to_date(name: str, generator: ModuleType) -> No
     assert generator.fill(text) == text, "run 'make docs'"
 
 
+def test_generated_blocks_are_looked_for_on_every_page(generator: ModuleType) -> None:
+    assert set(generator.pages()) == {*PAGES} - {ROOT / "CONTRIBUTING.md"}
+
+
 def headings(page: Path) -> list[str]:
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     return re.findall(r"^#+ (.+)$", text, re.MULTILINE)
 
 
 def test_every_command_is_in_the_reference() -> None:
-    assert {f"zoo {name}" for name in COMMANDS} <= set(headings(ROOT / "docs" / "cli.md"))
+    assert {f"zoo {name}" for name in COMMANDS} <= set(headings(DOCS / "cli.md"))
 
 
 def test_the_reference_shows_examples_line_by_line() -> None:
@@ -246,29 +260,58 @@ def test_the_completion_that_is_described_works(shell: str, desk: Path) -> None:
     assert "conv-vae" in shown[1]
 
 
-def test_every_model_is_described(registry: Registry) -> None:
-    described = set(headings(ROOT / "docs" / "models.md"))
-    assert {entry.name for entry in registry.models.entries() if entry.source.ours} <= described
+def test_every_model_has_a_page_with_words_of_its_own(registry: Registry) -> None:
+    models = {entry.name for entry in registry.models.entries() if entry.source.ours}
+    assert {page.stem for page in (DOCS / "models").glob("*.md")} == models
+    for name in models:
+        text = (DOCS / "models" / f"{name}.md").read_text()
+        assert {f"generated: head {name}", f"generated: model {name}"} <= set(re.findall(r"<!-- (.+?) -->", text))
+        by_hand = re.sub(r"<!-- generated.*?<!-- end -->", "", text, flags=re.DOTALL)
+        assert len(by_hand.split()) > 15, f"{name}: say what it is for"
+
+
+def test_the_page_of_a_new_model_is_begun(
+    generator: ModuleType, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = importlib.import_module("model_pages")
+    assert pages.missing_pages(registry) == {}
+    monkeypatch.setattr(pages, "FOLDER", tmp_path)
+    begun = pages.missing_pages(registry)
+    assert len(begun) > 20
+    assert "## Options" in generator.fill(begun[tmp_path / "vae.md"])
 
 
 def test_every_part_is_described(registry: Registry) -> None:
-    described = set(headings(ROOT / "docs" / "parts.md"))
+    described = set(headings(DOCS / "parts.md"))
     parts = {f"{kind} {entry.name}" for kind, catalogue in registry.parts.items() for entry in catalogue.entries()}
     assert parts <= described
 
 
 def test_every_metric_is_described(registry: Registry) -> None:
-    described = set(headings(ROOT / "docs" / "numbers.md"))
+    described = set(headings(DOCS / "metrics.md"))
     assert {entry.name for entry in registry.metrics.entries() if entry.source.ours} <= described
 
 
-@pytest.mark.parametrize("hook", [name for name in hookspecs.__all__ if name.startswith("zoo_")])
+HOOKS = [name for name in hookspecs.__all__ if name.startswith("zoo_")]
+
+
+def code_of(name: str) -> str:
+    """The code on a page that is run."""
+    return "".join(block.code for block in blocks(ROOT / name) if is_run(block))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_is_described_with_its_signature(hook: str) -> None:
-    text = (ROOT / "docs" / "plugins.md").read_text()
-    declared = re.search(rf"^def {hook}\(.*\) -> .*(?=:$)", Path(hookspecs.__file__).read_text(), re.MULTILINE)
+    text = (DOCS / "hooks.md").read_text()
+    declared = re.search(rf"^def {hook}\(.*?\) -> .*?(?=:$)", Path(hookspecs.__file__).read_text(), re.MULTILINE)
     assert declared is not None
-    assert hook in headings(ROOT / "docs" / "plugins.md")
+    assert hook in headings(DOCS / "hooks.md")
     assert f"\n{declared[0]}\n" in text
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_an_example_that_runs(hook: str) -> None:
+    assert any(re.search(rf"^ *def {hook}\(", code_of(name), re.MULTILINE) for name in pages_that_run())
 
 
 def flags_of(group: click.Command, context: click.Context) -> set[str]:
@@ -301,8 +344,11 @@ def flags(registry: Registry) -> set[str]:
 ELSEWHERE = {
     "plugins.md": {"--weight", "--sharpness.images"},  # options of what the page itself writes
     "README.md": {"--free"},
+    "hooks.md": {"--last-loss.name"},
     "tracking.md": {"--plainly", "--logdir"},  # of the page's own tracker, of tensorboard
     "options.md": {"--bta", "--channels"},  # shown as mistakes
+    "tutorial.md": {"--noise", "--nois", "--part", "--editable", "--no-deps", "--wheel-dir"},  # its own, pip's
+    "publishing.md": {"--no-deps", "--wheel-dir", "--repository"},  # those of pip and twine
     "CONTRIBUTING.md": set(),
 }
 
@@ -329,8 +375,3 @@ def test_links_lead_somewhere(name: str) -> None:
         goal = (page.parent / path) if path else page
         assert goal.exists(), f"{name} links to {target}"
         assert not part or part in map(anchor, headings(goal)), f"{name} links to {target}, which has no such heading"
-
-
-def test_every_page_is_in_the_index() -> None:
-    listed = re.findall(r"\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text())
-    assert {page.name for page in (ROOT / "docs").glob("*.md")} == {"README.md", *listed}
