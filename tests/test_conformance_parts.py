@@ -12,10 +12,10 @@ import pytest
 
 from zoo.registry import load_registry
 from zoo.testing import Trial
-from zoo.testing.composition_checks import composition_trials
-from zoo.testing.dataset_checks import dataset_trials
-from zoo.testing.metric_checks import metric_trials
-from zoo.testing.part_checks import part_trials
+from zoo.testing.datasets.checks import dataset_trials
+from zoo.testing.metrics.checks import metric_trials
+from zoo.testing.parts.checks import part_trials
+from zoo.testing.parts.compositions import composition_trials
 
 REGISTRY = load_registry(third_party=False)
 SOURCES = [plugin.source for plugin in REGISTRY.plugins.loaded if plugin.source.ours]

@@ -13,8 +13,8 @@ from torch import Tensor
 import zoo
 from zoo import DatasetSpec, ImageSet, Measure, Metric, MetricSpec, Options, Split, Subject
 from zoo.testing.check import Trial
-from zoo.testing.dataset_checks import dataset_trials
-from zoo.testing.metric_checks import metric_trials
+from zoo.testing.datasets.checks import dataset_trials
+from zoo.testing.metrics.checks import metric_trials
 
 
 def gratings(count: int = 60, test: int = 20) -> ImageSet:

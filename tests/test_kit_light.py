@@ -16,8 +16,8 @@ from zoo import ZooError
 from zoo.catalogue import Source
 from zoo.registry import load_registry
 from zoo.testing.check import Failed, NotApplicable
-from zoo.testing.light import LIGHT_CHECKS, loads_quickly, plugin_trials
-from zoo.testing.probe import Probe
+from zoo.testing.plugins.checks import LIGHT_CHECKS, loads_quickly, plugin_trials
+from zoo.testing.plugins.probe import Probe
 from zoo.testing.selection import select
 
 INIT = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kit_sound import Broken, broken, written
 
-from zoo.testing.model_checks import MODEL_CHECKS, trials_of_model
+from zoo.testing.models.checks import MODEL_CHECKS, trials_of_model
 
 _OPTIONS_THAT_FORGET = """
     @classmethod

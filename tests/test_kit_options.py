@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.testing.check import trials
-from zoo.testing.option_checks import OPTION_CHECKS, OptionsCase
+from zoo.testing.plugins.options import OPTION_CHECKS, OptionsCase
 
 DECLARED = '''
 from dataclasses import dataclass

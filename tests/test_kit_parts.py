@@ -7,7 +7,7 @@ from kit_trials import MINE, fails, passes, registry_with
 
 from zoo import PartSpec
 from zoo.testing.check import Trial
-from zoo.testing.part_checks import part_trials
+from zoo.testing.parts.checks import part_trials
 
 LAWS = dict.fromkeys(("posterior", "prior", "likelihood"), "kit_laws")
 

@@ -66,7 +66,7 @@ def check(ctx: click.Context, /, what: str, only: tuple[str, ...], as_json: bool
 
 def _trials(registry: Registry, what: str) -> list[Trial]:
     from zoo.testing.collection import collect
-    from zoo.testing.model_checks import trials_of_model
+    from zoo.testing.models.checks import trials_of_model
     from zoo.testing.selection import select, select_all
 
     if what == "all":

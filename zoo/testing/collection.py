@@ -10,13 +10,13 @@ from zoo.catalogue import Source
 from zoo.errors import ZooError, did_you_mean
 from zoo.registry import Registry
 from zoo.testing.check import Trial, expecting
-from zoo.testing.composition_checks import composition_trials
-from zoo.testing.dataset_checks import dataset_trials
-from zoo.testing.light import plugin_trials
-from zoo.testing.metric_checks import metric_trials
-from zoo.testing.model_checks import model_trials
-from zoo.testing.option_checks import option_trials
-from zoo.testing.part_checks import part_trials
+from zoo.testing.datasets.checks import dataset_trials
+from zoo.testing.metrics.checks import metric_trials
+from zoo.testing.models.checks import model_trials
+from zoo.testing.parts.checks import part_trials
+from zoo.testing.parts.compositions import composition_trials
+from zoo.testing.plugins.checks import plugin_trials
+from zoo.testing.plugins.options import option_trials
 from zoo.testing.selection import Selection
 
 Maker = Callable[[Registry, Source], Iterator[Trial]]

@@ -21,10 +21,10 @@ from typing import Any, TypeVar
 from zoo.errors import ZooError
 from zoo.testing.check import Failed, NotApplicable, Trial
 from zoo.testing.collection import KINDS, Maker, collect
-from zoo.testing.composition_checks import composition_trials
-from zoo.testing.dataset_checks import dataset_trials
-from zoo.testing.metric_checks import metric_trials
-from zoo.testing.part_checks import part_trials
+from zoo.testing.datasets.checks import dataset_trials
+from zoo.testing.metrics.checks import metric_trials
+from zoo.testing.parts.checks import part_trials
+from zoo.testing.parts.compositions import composition_trials
 from zoo.testing.selection import select
 
 F = TypeVar("F", bound=Callable[..., Any])
