@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from conftest import Done, ZooProcess
 from torch import Tensor
 
 import zoo
@@ -137,24 +137,22 @@ class TestMistakes:
             told().encode(torch.rand(1, 1, 12, 12))
 
 
-def zoo_command(folder: Path, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_from_the_command_line_to_the_bit(tmp_path: Path) -> None:
+def test_from_the_command_line_to_the_bit(
+    tmp_path: Path, zoo_here: Callable[..., Done], zoo_process: ZooProcess
+) -> None:
     arguments = ["train", "conv-vae.tiny", "--condition", "label", "--data", "glyphs", "--limit", "300", "--json"]
-    made = json.loads(zoo_command(tmp_path, *arguments, "--out", "run"))
+    made = json.loads(zoo_here(*arguments, "--out", "run").out)
     assert made["scores"]["rate"] is not None
     assert zoo.load(tmp_path / "run").metadata["parts"]["condition"] == "label"
-    scored = json.loads(zoo_command(tmp_path, "evaluate", "run", "--json"))["scores"]
+    # In a process of its own, which knows nothing but the folder.
+    path = os.environ.get("PYTHONPATH", "")
+    scored = json.loads(zoo_process("evaluate", "run", "--json", PYTHONPATH=path).out)["scores"]
     assert scored["elbo"] == made["scores"]["elbo"]
-    zoo_command(tmp_path, "sample", "run", "--label", "7", "-n", "4", "--out", "seven.npz")
-    zoo_command(tmp_path, "sample", "run", "--label", "1", "-n", "4", "--out", "one.npz")
+    zoo_here("sample", "run", "--label", "7", "-n", "4", "--out", "seven.npz")
+    zoo_here("sample", "run", "--label", "1", "-n", "4", "--out", "one.npz")
     seven, one = (np.load(tmp_path / name)["images"] for name in ("seven.npz", "one.npz"))
     assert seven.shape == (4, 1, 28, 28)
     assert not np.array_equal(seven, one)
     for command in ("reconstruct", "interpolate", "embed"):
-        zoo_command(tmp_path, command, "run")
-    assert "condition  label" in zoo_command(tmp_path, "show", "run").replace("\t", "  ")
+        zoo_here(command, "run")
+    assert "condition  label" in zoo_here("show", "run").out.replace("\t", "  ")

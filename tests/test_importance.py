@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import Done, ZooProcess
+from conftest import Done
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -420,11 +420,10 @@ class TestModels:
         assert scores["elbo"] is not None, "an mse counts as the Gaussian of variance 1/2"
 
 
-def test_on_the_command_line(zoo_process: ZooProcess, small: str) -> None:
-    path = os.environ.get("PYTHONPATH", "")
+def test_on_the_command_line(zoo_here: Callable[..., Done], small: str) -> None:
     words = ("train", "piwae.tiny", "--data", small, "--groups", "2", "--k", "3", "--estimator", "dreg")
-    zoo_process(*words, "--epochs", "2", "--batch-size", "16", "--out", "runs/a", PYTHONPATH=path)
-    lines = (zoo_process.cwd / "runs/a/metrics.jsonl").read_text().splitlines()
+    zoo_here(*words, "--epochs", "2", "--batch-size", "16", "--out", "runs/a")
+    lines = Path("runs/a/metrics.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["train"]["effective_samples"] <= 6
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Done, ZooProcess, write_small
+from conftest import Done, write_small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -661,25 +661,25 @@ Here = Callable[..., Done]
 
 
 class TestCommands:
-    def test_from_training_to_scores_in_real_processes(self, zoo_process: ZooProcess, small: str) -> None:
-        zoo_process("train", "ae.tiny", "--data", small, "--out", "runs/a")
-        plain = zoo_process("sample", "runs/a", "-n", "4")
+    def test_from_training_to_scores(self, zoo_here: Here, small: str) -> None:
+        zoo_here("train", "ae.tiny", "--data", small, "--out", "runs/a")
+        plain = zoo_here("sample", "runs/a", "-n", "4")
         assert plain.lines == [
             "its codes are points; a prior fitted to them may draw better: 'zoo fit runs/a --prior gmm'"
         ]
-        told = zoo_process("fit", "runs/a", "--prior", "gmm", "--components", "2", "--reg", "1e-3")
+        told = zoo_here("fit", "runs/a", "--prior", "gmm", "--components", "2", "--reg", "1e-3")
         assert told.out.startswith("runs/a/priors/gmm.safetensors  held-out log-likelihood ")
         assert "nats per image, against" in told.out
         assert "of the declared prior 'normal'; 58 codes, 6 held out" in told.out
         assert told.lines == ["fitting gmm to the codes of runs/a"]
-        again = zoo_process("fit", "runs/a", "--prior", "gmm", "--components", "3", "--reg", "1e-3", "--json")
+        again = zoo_here("fit", "runs/a", "--prior", "gmm", "--components", "3", "--reg", "1e-3", "--json")
         assert again.lines[1:] == ["replaced the earlier runs/a/priors/gmm.safetensors"]
         document = json.loads(again.out)
         assert document["replaced"] is True
         assert document["options"]["components"] == 3
-        drawn = zoo_process("sample", "runs/a", "--prior", "gmm", "--out", "s.npz")
+        drawn = zoo_here("sample", "runs/a", "--prior", "gmm", "--out", "s.npz")
         assert drawn.lines == []
-        scored = zoo_process("evaluate", "runs/a", "--prior", "gmm", "--json")
+        scored = zoo_here("evaluate", "runs/a", "--prior", "gmm", "--json")
         assert json.loads(scored.out)["prior"] == "gmm"
 
     def test_what_is_shown(self, runs: Path, zoo_here: Here) -> None:

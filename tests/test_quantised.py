@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import ZooProcess, scores_of
+from conftest import Done, scores_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -601,14 +600,13 @@ class TestRuns:
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_command_line(zoo_process: ZooProcess, small: str) -> None:
-    path = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+def test_the_command_line(zoo_here: Callable[..., Done], small: str) -> None:
     words = ("train", "vq-vae.tiny", "--data", small, "--codes", "8", "--epochs", "2", "--out", "run")
-    done = zoo_process(*words, **path)
+    done = zoo_here(*words)
     assert "perplexity" in done.err + done.out
-    zoo_process("sample", "run", "-n", "4", "--out", "four.png", **path)
-    assert (zoo_process.cwd / "four.png").is_file()
-    found = json.loads(zoo_process("evaluate", "run", "--json", **path).out)["scores"]
+    zoo_here("sample", "run", "-n", "4", "--out", "four.png")
+    assert Path("four.png").is_file()
+    found = json.loads(zoo_here("evaluate", "run", "--json").out)["scores"]
     assert found["rate"] == pytest.approx(9 * math.log(8))
-    refused = zoo_process("interpolate", "run", code=2, **path)
+    refused = zoo_here("interpolate", "run", code=2)
     assert "no codes between codes" in refused.lines[-1]
