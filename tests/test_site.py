@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
+
+import zoo
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -70,3 +74,20 @@ def test_a_page_that_loads_from_elsewhere_is_refused(navigation: ModuleType, loa
 def test_a_link_to_elsewhere_is_none_of_that(navigation: ModuleType) -> None:
     html = '<a href="https://arxiv.org/abs/1312.6114">paper</a> <img src="images/a.png"> <link href="site.css">'
     assert navigation.on_post_page(html, None) == html
+
+
+@pytest.mark.parametrize(("model", "shows"), [("vae.tiny", "Test images"), ("realnvp.tiny", "Samples")])
+def test_a_picture_is_four_rows_whatever_the_model_can(navigation: ModuleType, model: str, shows: str) -> None:
+    pictures = importlib.import_module("pictures")
+    x = torch.rand(pictures.COLUMNS, 1, 12, 12)
+    image, text = pictures.draw(zoo.build(model, (1, 12, 12)).eval(), x, {})
+    assert image.shape == (4 * 12, pictures.COLUMNS * 12)
+    assert 0 <= image.min() <= image.max() <= 1
+    assert text.startswith(shows)
+
+
+def test_every_picture_is_told_of_and_small() -> None:
+    folder = DOCS / "images" / "models"
+    told = tomllib.loads((folder / "pictures.toml").read_text())
+    assert {path.stem for path in folder.glob("*.png")} == set(told)
+    assert all(path.stat().st_size < 30_000 for path in folder.glob("*.png"))
