@@ -597,7 +597,8 @@ def test_runs_rm_asks(trained: Here, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_compare_trains_models_under_the_same_settings(zoo_process: ZooProcess, small: str) -> None:
-    words = ("compare", "ae-mlp.tiny", "vae.tiny", "--data", small, "--epochs", "2", "--limit", "32", "--json")
+    quick = ("--epochs", "2", "--limit", "32", "--samples", "100")
+    words = ("compare", "ae-mlp.tiny", "vae.tiny", "--data", small, *quick, "--json")
     done = zoo_process(*words, "--seeds", "2")
     found = document(done)
     folder = zoo_process.cwd / "compare" / "ae-mlp.tiny-vae.tiny-npz-small.npz-1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OURS", "Catalogue", "Entry", "Source", "is_name", "qualified", "same_distribution"]
+__all__ = ["OURS", "Catalogue", "Entry", "Source", "folded", "is_name", "qualified", "same_distribution"]
 
 import re
 from collections.abc import Iterator
@@ -130,9 +130,9 @@ def qualified(name: str, source: Source) -> str:
 
 def same_distribution(distribution: str, other: str) -> bool:
     """Whether two names are of one distribution."""
-    # As package indexes compare names: case, and which of -_. is written, say nothing.
-    return _plain(distribution) == _plain(other)
+    return folded(distribution) == folded(other)
 
 
-def _plain(distribution: str) -> str:
+def folded(distribution: str) -> str:
+    """Return a name as package indexes compare them: case, and which of -_. is written, say nothing."""
     return distribution.lower().replace("_", "-").replace(".", "-")

@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from zoo.catalogue import Source
+from zoo.catalogue import Source, folded
 from zoo.deprecation import Deprecated
 from zoo.errors import ZooError, one_line
 from zoo.levels import CONTRACT, Contract
@@ -167,18 +167,24 @@ def _is_disabled(source: Source, disabled: set[str], third_party: bool) -> bool:
 
 
 def _entry_points() -> list[tuple[Source, EntryPoint]]:
-    facts: dict[int, tuple[str, str]] = {}
     found: dict[tuple[Source, str], EntryPoint] = {}
-    for point in entry_points(group=GROUP):
-        if id(point.dist) not in facts:
-            facts[id(point.dist)] = _name_and_version(point.dist)
-        found.setdefault((Source(*facts[id(point.dist)], point.name), point.value), point)
+    seen: set[str] = set()
+    for dist in distributions():
+        # The standard library's own search parses the entry points of everything that is installed.
+        if GROUP not in (dist.read_text("entry_points.txt") or ""):
+            continue
+        name, version = _name_and_version(dist)
+        # The first on the path hides others of its name.
+        if folded(name) not in seen:
+            seen.add(folded(name))
+            for point in dist.entry_points.select(group=GROUP):
+                found.setdefault((Source(name, version, point.name), point.value), point)
     return [(key[0], found[key]) for key in sorted(found, key=lambda key: (not key[0].ours, str(key)))]
 
 
-def _name_and_version(dist: Distribution | None) -> tuple[str, str]:
+def _name_and_version(dist: Distribution) -> tuple[str, str]:
     """Return what a distribution is called; read by hand, because the standard library parses its whole README."""
-    text = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "") if dist is not None else ""
+    text = dist.read_text("METADATA") or dist.read_text("PKG-INFO") or ""
     head = dict(re.findall(r"^(Name|Version): *(.+?) *$", text.partition("\n\n")[0], re.MULTILINE))
     return head.get("Name", "unknown"), head.get("Version", "")
 
