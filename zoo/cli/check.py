@@ -114,8 +114,7 @@ def _line(outcomes: list[Outcome]) -> str:
     from zoo.specs import API
 
     made = sum(outcome.status == "passed" for outcome in outcomes)
-    name = "[generative-zoo](https://pypi.org/project/generative-zoo/)"
-    return f"Conforms to {name} plugin API {API}: {counted(made, 'check')} of zoo {__version__} passed."
+    return f"Conforms to plugin API {API} of `generative-zoo`: {counted(made, 'check')} of zoo {__version__} passed."
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
