@@ -22,17 +22,20 @@ _LOADED = re.compile(r'<(?:(?:script|img|iframe|source)\b[^>]*\bsrc|link\b[^>]*\
 def navigation() -> list[dict[str, Any]]:
     """Return the sections of docs/README.md with the pages that they list; models are below their index."""
     text = (DOCS / INDEX).read_text()
+    listed = set(re.findall(r"^- \[[^]]+\]\(([^)#]+\.md)\)", text, re.MULTILINE))
     sections: list[dict[str, Any]] = [{"Home": INDEX}]
     for heading, body in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL):
         pages = re.findall(r"^- \[([^]]+)\]\(([^)#]+\.md)\)", body, re.MULTILINE)
-        sections.append({heading: [{title: _below(page)} for title, page in pages]})
+        sections.append({heading: [{title: _below(page, listed)} for title, page in pages]})
     return sections
 
 
-def _below(page: str) -> str | list[Any]:
-    """A page, or a page with those of the folder of its name below it."""
+def _below(page: str, listed: set[str]) -> str | list[Any]:
+    """A page, or a page with those of the folder of its name below it that have no place of their own."""
     folder = DOCS / Path(page).stem
-    return [page, *(f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.md")))] if folder.is_dir() else page
+    below = [f"{folder.name}/{path.name}" for path in sorted(folder.glob("*.md"))]
+    own = [one for one in below if one not in listed]
+    return [page, *own] if own else page
 
 
 def on_config(config: Any) -> Any:

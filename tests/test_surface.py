@@ -29,7 +29,7 @@ def test_the_public_surface_is_the_committed_one() -> None:
     found = changes(FILE.read_text().splitlines(), surface())
     assert not found, (
         f"the public surface differs from tests/{FILE.name}:\n{found}\n"
-        "If it is meant (docs/plugin-api.md says what may change), write it down with: python tests/surface.py"
+        "If it is meant (docs/plugins/api.md says what may change), write it down with: python tests/surface.py"
     )
 
 
