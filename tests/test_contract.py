@@ -18,10 +18,10 @@ from conftest import Done, Site
 import zoo
 from zoo import PartSpec, ZooWarning, hookspecs
 from zoo.cli import terminal
-from zoo.deprecation import Deprecated, deprecated
 from zoo.hookspecs import PROJECT
-from zoo.levels import CONTRACT, Contract
-from zoo.plugins import Plugins, discover
+from zoo.plugins.deprecation import Deprecated, deprecated
+from zoo.plugins.discovery import Plugins, discover
+from zoo.plugins.levels import CONTRACT, Contract
 from zoo.specs import API
 
 Here = Callable[..., Done]

@@ -13,7 +13,7 @@ from conftest import Done, Site, ZooProcess
 
 import zoo
 from zoo import ZooError
-from zoo.plugins import discover
+from zoo.plugins.discovery import discover
 from zoo.registry import Registry, load_registry
 from zoo.runs.folder import find_run
 from zoo.runs.loading import load_model

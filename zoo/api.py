@@ -15,7 +15,7 @@ from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import run_training
 from zoo.fitting import fit_prior
 from zoo.interfaces import Model, Site
-from zoo.one_file import read_files
+from zoo.plugins.one_file import read_files
 from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
 from zoo.runs.loading import place

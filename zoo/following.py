@@ -17,9 +17,9 @@ import pluggy
 
 from zoo import hookspecs
 from zoo.errors import ZooError, one_line
-from zoo.plugins import Plugins
+from zoo.plugins.discovery import Plugins
+from zoo.plugins.tracing import trace
 from zoo.runs.folder import Run
-from zoo.tracing import trace
 from zoo.tracking import Tracker
 from zoo.training.progress import Progress
 from zoo.training.undisturbed import undisturbed

@@ -14,7 +14,7 @@ import zoo
 from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
 from zoo.errors import ZooError, did_you_mean, one_line
 from zoo.options import describe
-from zoo.plugins import Plugin, Plugins, discover
+from zoo.plugins.discovery import Plugin, Plugins, discover
 from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from zoo.cli.terminal import DASH, JSON, counted, print_json, print_table, say
 
 if TYPE_CHECKING:
     from zoo.catalogue import Source
-    from zoo.plugins import Fault, Plugin, Plugins
+    from zoo.plugins.discovery import Fault, Plugin, Plugins
     from zoo.registry import Registry
 
 KINDS = ("parts", "compositions", "datasets", "metrics", "trackers", "models")

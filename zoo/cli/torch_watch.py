@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from zoo.plugins import Plugin
+from zoo.plugins.discovery import Plugin
 
 SECONDS = 60
 

@@ -134,7 +134,7 @@ class Run:
         Raises:
             ZooError: If `config.toml` is damaged.
         """
-        from zoo.one_file import recorded_files
+        from zoo.plugins.one_file import recorded_files
 
         return recorded_files(self.path)
 

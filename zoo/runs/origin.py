@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.catalogue import Catalogue, Source, same_distribution
 from zoo.errors import ZooError, ZooWarning
-from zoo.one_file import FOLDER, PluginFile
+from zoo.plugins.one_file import FOLDER, PluginFile
 from zoo.registry import Registry
 from zoo.runs.files import write_bytes
 from zoo.runs.folder import Run

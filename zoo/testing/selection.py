@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo.catalogue import Source
 from zoo.errors import ZooError, did_you_mean
-from zoo.plugins import GROUP
+from zoo.plugins.discovery import GROUP
 from zoo.registry import Registry, load_registry
 from zoo.testing.unpacked import put_on_path
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError, one_line
-from zoo.plugins import GROUP
+from zoo.plugins.discovery import GROUP
 
 
 def put_on_path(folder: Path) -> str:

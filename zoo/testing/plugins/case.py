@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 
 from zoo.catalogue import Source
-from zoo.plugins import GROUP, Fault, Plugin
+from zoo.plugins.discovery import GROUP, Fault, Plugin
 from zoo.registry import ModelSpec, Registry
 from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec
 from zoo.testing.check import NotApplicable

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from zoo import hookspecs
-from zoo.deprecation import Deprecated
+from zoo.plugins.deprecation import Deprecated
 from zoo.specs import API, CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
 S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec, TrackerSpec)

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import pluggy
 
 from zoo.catalogue import Source, is_name
-from zoo.deprecation import Deprecated
 from zoo.hookspecs import PROJECT
-from zoo.levels import Contract, LevelError
+from zoo.plugins.deprecation import Deprecated
+from zoo.plugins.levels import Contract, LevelError
+from zoo.plugins.tracing import trace
 from zoo.specs import ABILITIES, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
-from zoo.tracing import trace
 
 S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec, TrackerSpec)
 

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from zoo.catalogue import Source, folded
-from zoo.deprecation import Deprecated
 from zoo.errors import ZooError, one_line
-from zoo.levels import CONTRACT, Contract
-from zoo.reading import Reading
+from zoo.plugins.deprecation import Deprecated
+from zoo.plugins.levels import CONTRACT, Contract
+from zoo.plugins.reading import Reading
+from zoo.plugins.tracing import trace
 from zoo.specs import CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
-from zoo.tracing import trace
 
 if TYPE_CHECKING:
-    from zoo.one_file import PluginFile
+    from zoo.plugins.one_file import PluginFile
 
 GROUP = "zoo.plugins"
 ENGINE = "engine"
@@ -153,7 +153,7 @@ def discover(
 
 def _read(files: Sequence[str | Path]) -> list[PluginFile]:
     # Only now, because most calls load none.
-    from zoo.one_file import read_files
+    from zoo.plugins.one_file import read_files
 
     return read_files(files)
 

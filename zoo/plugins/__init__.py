@@ -1,0 +1,1 @@
+"""Plugins: found, held to the contract, and read; what is wrong with one costs a line."""
