@@ -152,7 +152,7 @@ def _results(results: Mapping[str, Verified]) -> str:
 def result_rows(first: str, result: Verified) -> Iterator[tuple[str, ...]]:
     """Yield a row for each score of a result, after a first cell."""
     time = f"{result.seconds:.0f} s" if result.seconds is not None else ""
-    machine = f"{result.machine}; wants a GPU" if result.gpu else result.machine
+    machine = "; ".join(part for part in (result.machine, "wants a GPU" if result.gpu else "") if part)
     command, seed = f"`{result.command}`", str(result.seed)
     for score, stated in result.scores.items():
         known = stated.published

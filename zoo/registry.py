@@ -55,13 +55,13 @@ class ModelSpec:
     @property
     def status(self) -> str:
         """`verified` where a result was measured and is in the registry, else `ready`; `user` for own models."""
-        if self.verified:
+        if any("value" in score for table in self.verified.values() for score in table["scores"].values()):
             return "verified"
         return "ready" if self.source.version else "user"
 
     @property
     def results(self) -> dict[str, Verified]:
-        """The results that were measured, by name.
+        """The results that were measured, or are to be, by name.
 
         Raises:
             ZooError: If a table is wrong.

@@ -34,31 +34,39 @@ class Stated:
     """One score of a verified result.
 
     Arguments:
-        value: What was measured.
+        value: What was measured, or nothing where it is still to be: then what others measured is the aim.
         tolerance: How far another run of the same command may end from it: a number, or a share such as `2%`.
         options: Options of the metric that are not its defaults.
         published: What others measured, if it is known.
     """
 
-    value: float
+    value: float | None
     tolerance: str
     options: Mapping[str, Any]
     published: Published | None = None
 
     @property
+    def aim(self) -> float:
+        """What another run is held to."""
+        if self.value is not None:
+            return self.value
+        assert self.published is not None, "read_verified takes no score without either"
+        return self.published.value
+
+    @property
     def allowed(self) -> float:
-        """The largest difference from the value that passes."""
+        """The largest difference from the aim that passes."""
         if self.tolerance.endswith("%"):
-            return float(self.tolerance[:-1]) / 100 * abs(self.value)
+            return float(self.tolerance[:-1]) / 100 * abs(self.aim)
         return float(self.tolerance)
 
     def holds(self, measured: float) -> bool:
         """Whether a measured value is as near as the tolerance says; what is not finite never is."""
         # A hair for numbers that were typed in decimals.
-        return abs(measured - self.value) <= self.allowed * (1 + 1e-9)
+        return abs(measured - self.aim) <= self.allowed * (1 + 1e-9)
 
     def __str__(self) -> str:
-        return f"{self.value:g} ± {self.tolerance}"
+        return f"{self.aim:g} ± {self.tolerance}" if self.value is not None else "to be measured"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the score as JSON can hold it."""
@@ -68,7 +76,7 @@ class Stated:
 
 @dataclass(frozen=True)
 class Verified:
-    """A result that was measured.
+    """A result that was measured, or is to be: on a GPU, where others measured it.
 
     Arguments:
         name: What the registry calls it, most often the data set.
@@ -90,6 +98,11 @@ class Verified:
     note: str = ""
     seconds: float | None = None
     gpu: bool = False
+
+    @property
+    def measured(self) -> bool:
+        """Whether all of its scores were measured here."""
+        return all(stated.value is not None for stated in self.scores.values())
 
     @property
     def metrics(self) -> dict[str, Mapping[str, Any]]:
@@ -130,13 +143,17 @@ def read_verified(name: str, table: Mapping[str, Any]) -> Verified:
         raise ZooError(f"'{where}': scores must be a table with at least one score")
     stated = {score: _stated(f"{where}.scores.{score}", entry) for score, entry in scores.items()}
     note, machine = _text(where, table, "note"), _text(where, table, "machine")
-    return Verified(name, command, seed, stated, machine, note, seconds, gpu)
+    found = Verified(name, command, seed, stated, machine, note, seconds, gpu)
+    if not (found.measured or gpu):
+        raise ZooError(f"'{where}': a score without a value is one that wants a GPU; add the value, or gpu = true")
+    return found
 
 
 def _stated(where: str, entry: Any) -> Stated:
     if not isinstance(entry, Mapping):
         raise ZooError(f"'{where}' must be a table such as {{ value = 0.5, tolerance = \"2%\" }}, got {entry!r}")
-    _check_keys(where, entry, _SCORE_KEYS, ("value", "tolerance"))
+    # What was not measured has what others measured in its place.
+    _check_keys(where, entry, _SCORE_KEYS, ("tolerance", "published" if "published" in entry else "value"))
     options, published = entry.get("options", {}), entry.get("published")
     if not isinstance(options, Mapping):
         raise ZooError(f"'{where}': options must be a table, got {options!r}")
@@ -144,7 +161,7 @@ def _stated(where: str, entry: Any) -> Stated:
     if re.fullmatch(r"(\d+\.?\d*|\.\d+)(e-?\d+)?%?", tolerance) is None:
         raise ZooError(f"'{where}': tolerance must be a number from 0, or a share such as '2%', got '{tolerance}'")
     return Stated(
-        _number(where, "value", entry["value"]),
+        _number(where, "value", entry["value"]) if "value" in entry else None,
         tolerance,
         {key.replace("-", "_"): value for key, value in options.items()},
         None if published is None else _published(f"{where}.published", published),

@@ -139,8 +139,17 @@ def _print_model(document: dict[str, Any]) -> None:
     for name, recipe in document["recipes"].items():
         click.echo(f"recipe {document['name']}.{name}: {_settings(recipe)}")
     for name, result in document["verified"].items():
-        scores = "  ".join(f"{key}={score['value']}" for key, score in result["scores"].items())
+        scores = "  ".join(f"{key}={_stated(score)}" for key, score in result["scores"].items())
         click.echo(f"verified on {name}: {result['command']} (seed {result['seed']}): {scores}")
+
+
+def _stated(score: Mapping[str, Any]) -> str:
+    """Return what was measured, or what others measured where that is still to be done."""
+    return (
+        str(score["value"])
+        if score["value"] is not None
+        else f"to be measured, published {score['published']['value']}"
+    )
 
 
 def _print_pairs(pairs: Mapping[str, str]) -> None:

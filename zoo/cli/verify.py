@@ -174,7 +174,7 @@ def _document(name: str, verified: Verified, outcome: Outcome) -> dict[str, Any]
         "verdict": outcome.verdict,
         "scores": {
             check.score: {
-                "stated": check.stated.value,
+                "stated": check.stated.aim,
                 "tolerance": check.stated.tolerance,
                 "measured": check.measured,
                 "passed": check.passed,
