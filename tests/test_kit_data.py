@@ -58,7 +58,7 @@ def load_whole(argument: str | None, options: zoo.DataOptions) -> ImageSet:
 
 
 def load_path(argument: str | None, options: zoo.DataOptions) -> ImageSet:
-    return torch.load(argument)  # type: ignore[no-any-return, arg-type]  # it fails, and rudely
+    raise FileNotFoundError(argument)
 
 
 def load_from_afar(argument: str | None, options: zoo.DataOptions) -> ImageSet:
