@@ -1,7 +1,7 @@
 """One contestant of benchmarks/train_step.py, in a process of its own: it trains an epoch whenever it is told to.
 
 It reads lines from standard input, trains one epoch for each, and answers each with a line of JSON. It ends when there
-are no more. Other libraries are imported only by those that use them, so that one interpreter may lack what another has.
+are no more. Other libraries are imported only by those that use them, so that an interpreter may lack the rest.
 """
 
 from __future__ import annotations
@@ -222,14 +222,14 @@ def _ready(pace: Pace, **facts: Any) -> None:
 
 
 def pythae(task: Task, pace: Pace) -> None:
-    """pythae's trainer with its data set class, around the same encoder and decoder."""
+    """The trainer of pythae with its data set class, around the same encoder and decoder."""
     from peers import train_pythae
 
     train_pythae(task, pace, lambda: _ready(pace, version=metadata.version("pythae")))
 
 
 def lightning(task: Task, pace: Pace) -> None:
-    """Lightning's trainer on the loop's data loader and net, without logger, checkpoints or bars."""
+    """The trainer of Lightning on the loop's data loader and net, without logger, checkpoints or bars."""
     from peers import train_lightning
 
     train_lightning(task, pace, lambda: _ready(pace, version=metadata.version("lightning")))

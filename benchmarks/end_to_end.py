@@ -62,7 +62,7 @@ def fewest_epochs(score: Callable[[int], float], goal: float, most: int = MOST_E
 def run(command: list[str]) -> tuple[float, str]:
     """Run a command to its end, and return its seconds and what it printed."""
     started = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command[1:4])} failed: {done.stderr.strip().splitlines()[-1]}")

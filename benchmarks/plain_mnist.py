@@ -1,4 +1,4 @@
-"""MNIST for the loops of others: unpacked into a folder of its own, because torchvision unpacks beside what it finds."""
+"""MNIST for the loops of others, unpacked into a folder of its own: torchvision would unpack beside what it finds."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def copy_mnist(folder: Path) -> Path:
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for path in found:
-        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        with opened as packed, (raw / path.name.removesuffix(".gz")).open("wb") as plain:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rb") as packed, (raw / path.name.removesuffix(".gz")).open("wb") as plain:
             shutil.copyfileobj(packed, plain)
     return folder
 
