@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -38,6 +37,7 @@ class Task:
         batch_size: Images per step.
         images: Images of an epoch.
         device: Where.
+        precision: The zoo's, as `--precision` takes it, if it is not its default.
         threads: Threads on the CPU.
         folder: Where MNIST lies unpacked, and the reference.
     """
@@ -47,6 +47,7 @@ class Task:
     batch_size: int
     images: int
     device: str
+    precision: str | None
     threads: int
     folder: str
 
@@ -110,34 +111,26 @@ class Pace:
 
 def zoo(task: Task, pace: Pace, *, compiled: bool = False) -> None:
     """`zoo.train`, as anybody calls it: run folder, log, checkpoint after each epoch, and its own count of speed."""
-    from zoo.training.progress import Progress
+    from epochs import train
 
-    class Paced(Progress):
-        def say(self, message: str) -> None:
-            sys.stderr.write(f"{message}\n")
-
-        def start(self, epochs: int, steps_per_epoch: int, done: int) -> None:
-            _ready(pace)
-            pace.begin()
-
-        def step(self, count: int, epoch: int, images_per_second: float) -> None: ...
-
-        def epoch(self, record: Mapping[str, Any]) -> None:
-            pace.end(task.images / record["images_per_second"])
-            pace.begin()
-
-        def stop(self) -> None: ...
-
-    import zoo as library
     from zoo import ZooError
 
-    options: dict[str, Any] = {"data": "mnist", "limit": task.images, "epochs": ENDLESS, "lr": LEARNING_RATE}
-    options |= {"batch_size": task.batch_size, "device": task.device} | ({"compile": True} if compiled else {})
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            library.train(task.model, out=Path(folder) / "run", progress=Paced(), **options)
-        except ZooError as error:
-            pace.say(absent=str(error))
+    def start(steps: int) -> None:
+        _ready(pace)
+        pace.begin()
+
+    def epoch(record: Mapping[str, Any]) -> None:
+        pace.end(task.images / record["images_per_second"])
+        pace.begin()
+
+    settings: dict[str, Any] = {"data": "mnist", "limit": task.images, "epochs": ENDLESS, "lr": LEARNING_RATE}
+    settings |= {"batch_size": task.batch_size, "device": task.device}
+    settings |= {"precision": task.precision} if task.precision else {}
+    settings |= {"compile": True} if compiled else {}
+    try:
+        train(task.model, epoch, start, **settings)
+    except ZooError as error:
+        pace.say(absent=str(error))
 
 
 def zoo_compiled(task: Task, pace: Pace) -> None:

@@ -31,7 +31,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import torch
 
 RESULTS = Path(__file__).resolve().parent / "results"
 """Where the committed results lie, from which the tables of docs/performance.md are made."""
@@ -118,16 +121,19 @@ def timed(function: Callable[[], object], device: str = "cpu") -> float:
     return time.perf_counter() - started
 
 
-def peak_flops(device: str, sizes: Sequence[int] = PEAK_SIZES, seconds: float = 0.2) -> float:
-    """Return the floating-point operations per second of the fastest product of square matrices, in single precision.
+def peak_flops(
+    device: str, sizes: Sequence[int] = PEAK_SIZES, seconds: float = 0.2, kind: torch.dtype | None = None
+) -> float:
+    """Return the floating-point operations per second of the fastest product of square matrices.
 
-    A product of N by N matrices counts as 2 N^3. Each size is repeated for about `seconds`.
+    A product of N by N matrices counts as 2 N^3. Each size is repeated for about `seconds`; the numbers are of a kind,
+    or in single precision.
     """
     import torch
 
     best = 0.0
     for size in sizes:
-        a, b = (torch.randn(size, size, device=device) for _ in range(2))
+        a, b = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
         torch.mm(a, b)
         once = timed(lambda a=a, b=b: torch.mm(a, b), device)
         times = max(1, min(1000, round(seconds / once)))

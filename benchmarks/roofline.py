@@ -5,27 +5,27 @@
 The kernels' time is the profiler's over an epoch of `zoo.train` on MNIST, divided by its steps; on a CPU it is that of
 the operators. The roofline takes each operator of an eager step (loss, gradients, and Adam's one pass over memory) to
 need the greater of its operations at the measured peak of products of matrices and its bytes, read and written, at the
-measured bandwidth of a copy. Kernels that are fused read and write less, and may be faster than it. Peak and bandwidth
-are those of single precision, so that with another the roofline is the same and the share is above what it would be.
+measured bandwidth of a copy. Kernels that are fused read and write less, and may be faster than it. The peak is that of
+the precision that is asked for; bytes are counted in single precision.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
+from epochs import Enough, train
 from measuring import parser, peak_flops, prepare, save, spread, timed
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from zoo.training.precision import choose_precision, precise
 
 
 @dataclass(frozen=True)
@@ -87,55 +87,33 @@ def operators_of(model: str, batch_size: int, device: str) -> tuple[list[Operato
 
 
 def kernel_seconds(model: str, batch_size: int, images: int, options: argparse.Namespace) -> tuple[float, float]:
-    """Return the seconds of a step's kernels, and the wall time of a step, over an epoch after a first one."""
-    import zoo
-    from zoo.training.progress import Progress
-
+    """Return the seconds of a step's kernels in the third epoch, and the wall time of a step in the second."""
     on_gpu = options.device.startswith("cuda")
     watched = profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU])
+    steps: list[int] = []
+    walls: list[float] = []
 
-    class Enough(Exception):
-        """The epoch is done; nobody wants scores."""
-
-    class Watching(Progress):
-        epochs = 0
-        wall: float
-
-        def say(self, message: str) -> None:
-            sys.stderr.write(f"{message}\n")
-
-        def start(self, epochs: int, steps_per_epoch: int, done: int) -> None:
-            self.steps = steps_per_epoch
-
-        def step(self, count: int, epoch: int, images_per_second: float) -> None: ...
-
-        def epoch(self, record: Mapping[str, Any]) -> None:
-            self.epochs += 1
-            if self.epochs == 1:
-                watched.start()
-                return
+    def epoch(record: Mapping[str, Any]) -> None:
+        walls.append(images / record["images_per_second"])
+        if len(walls) == 2:
+            watched.start()
+        elif len(walls) == 3:
             watched.stop()
-            self.wall = images / record["images_per_second"]
             raise Enough
 
-        def stop(self) -> None: ...
-
-    progress = Watching()
-    settings: dict[str, Any] = {"limit": images, "batch_size": batch_size, "device": options.device, "epochs": 3}
-    settings |= {"precision": options.precision} if options.precision else {}
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            zoo.train(model, data="mnist", out=Path(folder) / "run", progress=progress, **settings)
-        except Enough:
-            pass
+    settings: dict[str, Any] = {"limit": images, "batch_size": batch_size, "device": options.device, "epochs": 4}
+    train(model, epoch, steps.append, data="mnist", precision=options.precision, **settings)
     averages = watched.key_averages()
     total = sum(each.self_device_time_total if on_gpu else each.self_cpu_time_total for each in averages)
-    return 1e-6 * total / progress.steps, progress.wall / progress.steps
+    return 1e-6 * total / steps[0], walls[1] / steps[0]
 
 
 def measure_case(model: str, batch_size: int, options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of a model at a batch size."""
-    peak, moved = peak_flops(options.device), bandwidth(options.device)
+    precision = choose_precision(options.precision, torch.device(options.device))
+    with precise(precision):
+        kind = torch.bfloat16 if precision == "bf16" else torch.float32
+        peak, moved = peak_flops(options.device, kind=kind), bandwidth(options.device)
     best = roofline(*operators_of(model, batch_size, options.device), peak, moved)
     taken = [kernel_seconds(model, batch_size, options.images, options) for _ in range(options.rounds)]
     return {
@@ -156,7 +134,7 @@ def main() -> None:
     made.add_argument("--models", default="conv-vae,vae", help="models of the registry (default conv-vae,vae)")
     made.add_argument("--batches", default="128,512", help="batch sizes (default 128,512)")
     made.add_argument("--images", type=int, default=16384, help="images of an epoch (default 16384)")
-    made.add_argument("--precision", help="as of zoo train; its default without")
+    made.add_argument("--precision", default="auto", help="as zoo train takes it (default auto)")
     options = made.parse_args()
     prepare(options)
     cases = [(model, int(size)) for model in options.models.split(",") for size in options.batches.split(",")]

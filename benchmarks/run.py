@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent
 EVERY = ("train_step", "end_to_end", "scale", "sweep", "evaluate", "memory", "distributed", "distributions", "mixture")
 ON_GPU = ("whole_runs", "roofline")
 QUICK = {
-    "train_step": ["--batches", "64", "--images", "256"],
+    "train_step": ["--cases", "vae:64", "--images", "256"],
     "end_to_end": ["--epochs-zoo", "1", "--epochs-by-hand", "1"],
     "scale": ["--largest", "10000", "--largest-side", "32", "--largest-latent", "8", "--largest-plugins", "5",
               "--largest-models", "2"],

@@ -97,44 +97,18 @@ class Curve:
 
 def epoch_seconds(model: str, data: str, epochs: int, **settings: Any) -> Spread:
     """Return the seconds of training of an epoch, by the trainer's own clock, over epochs after a first one."""
-    import zoo
-    from zoo.training.progress import Progress
+    from epochs import Enough, train
 
-    class Enough(Exception):
-        """The epochs are done; nobody wants scores."""
+    count = int(data.partition(":")[2].partition("x")[0])
+    seconds: list[float] = []
 
-    class Count(Progress):
-        def __init__(self) -> None:
-            self.seconds: list[float] = []
+    def epoch(record: Mapping[str, Any]) -> None:
+        seconds.append(count / record["images_per_second"])
+        if len(seconds) > epochs:
+            raise Enough
 
-        def say(self, message: str) -> None: ...
-
-        def start(self, epochs: int, steps_per_epoch: int, done: int) -> None: ...
-
-        def step(self, count: int, epoch: int, images_per_second: float) -> None: ...
-
-        def epoch(self, record: Mapping[str, Any]) -> None:
-            self.seconds.append(images / record["images_per_second"])
-            if len(self.seconds) > epochs:
-                raise Enough
-
-        def stop(self) -> None: ...
-
-    images, progress = int(data.partition(":")[2].partition("x")[0]), Count()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            zoo.train(
-                model,
-                data=data,
-                plugins=[NOISE],
-                out=Path(folder) / "run",
-                epochs=epochs + 2,
-                progress=progress,
-                **settings,
-            )
-        except Enough:
-            pass
-    found = spread(progress.seconds[1:])
+    train(model, epoch, data=data, plugins=[NOISE], epochs=epochs + 2, **settings)
+    found = spread(seconds[1:])
     sys.stderr.write(f"{model} on {data}: {found.median:.3f} s an epoch\n")
     return found
 

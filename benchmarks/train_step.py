@@ -1,7 +1,7 @@
 """Images per second of training the same net: the zoo, a hand-written loop, the bare step, pythae, Lightning.
 
-    python benchmarks/train_step.py [--models conv-vae,vae] [--batches 64,128,512,2048] [--compile]
-                                    [--rounds 5] [--images 16384] [--device cpu] [--peer-python PYTHON]
+    python benchmarks/train_step.py [--cases conv-vae:64,conv-vae:128,...] [--compile] [--rounds 5]
+                                    [--images 16384] [--device cpu] [--peer-python PYTHON]
 
 Each contestant is a process of its own that stays, and trains one epoch whenever its turn comes; the first epochs are a
 warm-up and do not count. Before that it shows that it computes the same: loss, gradients and mean images from the
@@ -29,7 +29,9 @@ from typing import Any
 
 from contestants import CONTESTANTS, NEEDS, Task, command_of
 from measuring import in_turn, parser, prepare, save, spread
+from nets import NETS
 
+CASES = ",".join(f"{model}:{size}" for model in NETS for size in (64, 128, 512, 2048))
 OURS, PEAK, COMPILED = "zoo", "matrix product", "zoo --compile"
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
 """What lets glibc keep freed memory for the next step, which `zoo train` sets for itself."""
@@ -120,7 +122,9 @@ def measure_case(model: str, batch_size: int, names: Sequence[str], options: arg
             own.mkdir()
             for shared in ("MNIST", f"{model}.pt"):
                 (own / shared).symlink_to(Path(folder) / shared)
-            task = Task(name, model, batch_size, options.images, options.device, options.threads, str(own))
+            task = Task(
+                name, model, batch_size, options.images, options.device, options.precision, options.threads, str(own)
+            )
             python = options.peer_python if name in NEEDS else sys.executable
             standing[name] = stack.enter_context(contestant(task, python, options.memory))
         for one in standing.values():
@@ -137,7 +141,7 @@ def measure_case(model: str, batch_size: int, names: Sequence[str], options: arg
         "images": options.images,
         "flops_per_image": flops,
         "largest_difference": agreed,
-        "warm_up_seconds": {name: sum(_seconds(warm[name])) for name in there if name != PEAK},
+        "warm_up_seconds": {name: sum(each["whole"] for each in warm[name]) for name in there if name != PEAK},
         "peers": {name: one.facts["version"] for name, one in there.items() if name in NEEDS},
         "absent": {name: one.facts["absent"] for name, one in standing.items() if "absent" in one.facts},
         **figures(found, options.images, flops),
@@ -148,7 +152,6 @@ def _inspect(model: str, batch_size: int) -> tuple[float, float]:
     """Return how far the plain net is from the zoo's, and the operations of a step for each image."""
     import torch
     from agreement import check_plain, reference_of
-    from nets import NETS
     from torch.utils.flop_counter import FlopCounterMode
 
     net = NETS[model]()
@@ -163,10 +166,6 @@ def _same(there: Mapping[str, Process], fact: str) -> None:
     if len({one.facts[fact] for one in there.values()}) > 1:
         told = ", ".join(f"{name} {one.facts[fact]}" for name, one in there.items())
         raise SystemExit(f"a comparison wants the same {fact} for all, not {told}")
-
-
-def _seconds(answers: Sequence[Mapping[str, float]]) -> list[float]:
-    return [answer["training"] for answer in answers]
 
 
 def figures(found: Mapping[str, Sequence[Mapping[str, float]]], images: int, flops: float) -> dict[str, Any]:
@@ -203,22 +202,31 @@ def figures(found: Mapping[str, Sequence[Mapping[str, float]]], images: int, flo
 def main() -> None:
     """Measure every case that was asked for, and write the results."""
     made = parser(__doc__)
-    made.add_argument("--models", default="conv-vae,vae", help="of conv-vae and vae (default both)")
-    made.add_argument("--batches", default="64,128,512,2048", help="batch sizes (default 64,128,512,2048)")
+    made.add_argument("--cases", default=CASES, help=f"models with their batch sizes (default {CASES})")
     made.add_argument("--images", type=int, default=16384, help="images of an epoch (default 16384)")
     made.add_argument("--warm-up", type=int, default=1, help="epochs before those that count (default 1)")
     made.add_argument("--compile", action="store_true", help="the zoo with --compile as well")
     made.add_argument("--only", help="some contestants alone, such as 'zoo,bare step'")
     made.add_argument("--memory", choices=("kept", "own"), default="kept", help="what becomes of freed memory")
+    made.add_argument("--precision", help="of the zoo, as zoo train takes it; its default without")
     made.add_argument("--peer-python", default=sys.executable, help="the interpreter that has pythae and Lightning")
     options = made.parse_args()
     prepare(options)
-    cases = [(model, int(size)) for model in options.models.split(",") for size in options.batches.split(",")]
-    found = []
-    for model, size in cases:
-        found.append(measure_case(model, size, _names(options), options))
+    cases, names = _cases(options.cases), _names(options)
+    found = [measure_case(model, size, names, options) for model, size in cases]
+    # A path of this machine.
     options.peer_python = None
     save("train_step", options, {"cases": found})
+
+
+def _cases(text: str) -> list[tuple[str, int]]:
+    cases = []
+    for one in text.split(","):
+        model, colon, size = one.strip().partition(":")
+        if model not in NETS or not colon or not size.isdecimal() or int(size) < 1:
+            raise SystemExit(f"--cases {one}: write a model of {', '.join(NETS)} and a batch size, such as vae:128")
+        cases.append((model, int(size)))
+    return cases
 
 
 def _names(options: argparse.Namespace) -> list[str]:
