@@ -6,7 +6,7 @@ are no more. Other libraries are imported only by those that use them, so that a
 
 from __future__ import annotations
 
-__all__ = ["CONTESTANTS", "Finished", "Pace", "Task"]
+__all__ = ["CONTESTANTS", "NEEDS", "Finished", "Pace", "Task", "command_of"]
 
 import importlib.util
 import json

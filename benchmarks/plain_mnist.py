@@ -9,11 +9,10 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
-from torchvision.datasets import MNIST
-from torchvision.transforms import ToTensor
 
 
 def copy_mnist(folder: Path) -> Path:
@@ -35,11 +34,14 @@ def copy_mnist(folder: Path) -> Path:
     return folder
 
 
-def loader_of(folder: Path, images: int | None, batch_size: int, workers: int, device: str) -> DataLoader[Tensor]:
+def loader_of(folder: Path, images: int, batch_size: int, workers: int, device: str) -> DataLoader[Tensor]:
     """Return the loader that tutorials end in: ToTensor for each image, workers that stay, pinned memory for a GPU."""
+    from torchvision.datasets import MNIST
+    from torchvision.transforms import ToTensor
+
     data = MNIST(str(folder), transform=ToTensor())
     return DataLoader(
-        Subset(data, range(len(data) if images is None else images)),
+        Subset(data, range(min(images, len(data)))),
         batch_size=batch_size,
         shuffle=True,
         num_workers=workers,
@@ -50,14 +52,19 @@ def loader_of(folder: Path, images: int | None, batch_size: int, workers: int, d
 
 def images_of(folder: Path, images: int | None = None) -> tuple[Tensor, Tensor]:
     """Return training images `(N, 1, 28, 28)` in [0, 1], and their labels."""
-    data = MNIST(str(folder))
-    return _floats(data.data[:images]), data.targets[:images]
+    labels = _stored(folder, "train-labels-idx1-ubyte", 8)
+    return _images(folder, "train")[:images], labels[:images]
 
 
 def test_images_of(folder: Path) -> Tensor:
     """Return the test images `(N, 1, 28, 28)` in [0, 1]."""
-    return _floats(MNIST(str(folder), train=False).data)
+    return _images(folder, "t10k")
 
 
-def _floats(stored: Tensor) -> Tensor:
-    return stored.unsqueeze(1).to(torch.float32) / 255
+def _images(folder: Path, split: str) -> Tensor:
+    return _stored(folder, f"{split}-images-idx3-ubyte", 16).view(-1, 1, 28, 28).to(torch.float32) / 255
+
+
+def _stored(folder: Path, name: str, header: int) -> Tensor:
+    """Return the bytes of a file behind its header."""
+    return torch.from_numpy(np.fromfile(folder / "MNIST" / "raw" / name, np.uint8, offset=header))

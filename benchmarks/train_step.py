@@ -84,16 +84,13 @@ def contestant(task: Task, python: str, memory: str) -> Iterator[Process]:
             env=env,
             text=True,
         )
-    try:
-        yield Process(task, process, errors)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
+    # Its end closes the pipe that it reads from, at which it ends.
+    with process:
         try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
+            yield Process(task, process, errors)
+        except BaseException:
             process.kill()
-            process.wait()
+            raise
 
 
 def _answer(process: subprocess.Popen[str], name: str, errors: Path) -> Mapping[str, Any]:
@@ -206,7 +203,7 @@ def main() -> None:
     made.add_argument("--images", type=int, default=16384, help="images of an epoch (default 16384)")
     made.add_argument("--warm-up", type=int, default=1, help="epochs before those that count (default 1)")
     made.add_argument("--compile", action="store_true", help="the zoo with --compile as well")
-    made.add_argument("--only", help="some contestants alone, such as 'zoo,bare step'")
+    made.add_argument("--only", help="some contestants alone, such as 'zoo;bare step'")
     made.add_argument("--memory", choices=("kept", "own"), default="kept", help="what becomes of freed memory")
     made.add_argument("--precision", help="of the zoo, as zoo train takes it; its default without")
     made.add_argument("--peer-python", default=sys.executable, help="the interpreter that has pythae and Lightning")
@@ -232,7 +229,7 @@ def _cases(text: str) -> list[tuple[str, int]]:
 def _names(options: argparse.Namespace) -> list[str]:
     if options.only is None:
         return [name for name in CONTESTANTS if name != COMPILED or options.compile]
-    chosen: list[str] = [name.strip() for name in options.only.split(",")]
+    chosen: list[str] = [name.strip() for name in options.only.split(";")]
     unknown = [name for name in chosen if name not in CONTESTANTS]
     if unknown:
         raise SystemExit(f"--only {unknown[0]}: the contestants are {', '.join(CONTESTANTS)}")
