@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -238,7 +239,9 @@ def test_a_contestant_trains_an_epoch_for_each_line_that_it_is_told(name: str, t
     if needed is not None and importlib.util.find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed; pip install -r benchmarks/requirements.txt")
     answers = io.StringIO()
-    with pytest.raises(contestants.Finished):
+    with warnings.catch_warnings(), pytest.raises(contestants.Finished):
+        if needed is not None:
+            warnings.simplefilter("ignore")  # what other libraries are warned of is theirs
         contestants.CONTESTANTS[name](task(name), contestants.Pace(task(name), io.StringIO("\n\n"), answers))
     stands, *epochs = map(json.loads, answers.getvalue().splitlines())
     assert stands["torch"] == torch.__version__
