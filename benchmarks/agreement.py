@@ -7,6 +7,7 @@ __all__ = ["TOLERANCE", "Reference", "check", "read_reference", "reference_of", 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from nets import NETS, Vae
@@ -60,7 +61,7 @@ def reference_of(model: str, batch_size: int = 32) -> Reference:
     import zoo
 
     torch.manual_seed(0)
-    built = zoo.build(model, (1, 28, 28))
+    built: Any = zoo.build(model, (1, 28, 28))
     x = torch.rand(batch_size, 1, 28, 28)
     parameters = [*built.encoder.parameters(), *built.decoder.parameters()]
     built.train()

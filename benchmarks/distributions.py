@@ -10,6 +10,7 @@ is in it, so the figures are the distributions alone. Rounds alternate; the medi
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from measuring import in_turn, parser, prepare, save, spread, timed
@@ -57,9 +58,8 @@ def main() -> None:
     options = made.parse_args()
     prepare(options)
     steps = {"zoo": ours, "torch.distributions": torchs}
-    turns = {
-        name: lambda step=step: microseconds(step, options.repeats, options.device) for name, step in steps.items()
-    }
+    size = (options.repeats, options.device)
+    turns = {name: partial(microseconds, step, *size) for name, step in steps.items()}
     found = in_turn(turns, options.rounds, warm_up=1)
     save("distributions", options, {"microseconds_of_a_step": {name: spread(each) for name, each in found.items()}})
 

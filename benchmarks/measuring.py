@@ -29,6 +29,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -129,17 +130,21 @@ def peak_flops(
     A product of N by N matrices counts as 2 N^3. Each size is repeated for about `seconds`; the numbers are of a kind,
     or in single precision.
     """
+    return max(_product_flops(size, device, seconds, kind) for size in sizes)
+
+
+def _product_flops(size: int, device: str, seconds: float, kind: torch.dtype | None) -> float:
     import torch
 
-    best = 0.0
-    for size in sizes:
-        a, b = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
-        torch.mm(a, b)
-        once = timed(lambda a=a, b=b: torch.mm(a, b), device)
-        times = max(1, min(1000, round(seconds / once)))
-        taken = timed(lambda a=a, b=b, n=times: [torch.mm(a, b) for _ in range(n)], device)
-        best = max(best, 2 * size**3 * times / taken)
-    return best
+    a, b = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
+
+    def multiply(times: int) -> None:
+        for _ in range(times):
+            torch.mm(a, b)
+
+    multiply(1)
+    times = max(1, min(1000, round(seconds / timed(partial(multiply, 1), device))))
+    return 2 * size**3 * times / timed(partial(multiply, times), device)
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ of every pair of code and component, unit by unit. Rounds alternate; the median 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from measuring import in_turn, parser, prepare, save, spread, timed
@@ -54,7 +55,7 @@ def main() -> None:
     prepare(options)
     sizes = (options.components, options.units, options.repeats, options.device)
     ways = {"products": products, "pairs": pairs}
-    found = in_turn({name: lambda way=way: milliseconds(way, *sizes) for name, way in ways.items()}, options.rounds, 1)
+    found = in_turn({name: partial(milliseconds, way, *sizes) for name, way in ways.items()}, options.rounds, 1)
     save("mixture", options, {"milliseconds_of_a_step": {name: spread(each) for name, each in found.items()}})
 
 

@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,10 @@ def sizes(first: int, largest: int, factor: int) -> list[int]:
     return [first * factor**i for i in range(count)]
 
 
-SMALL = {"batch_size": 1024, "config": {"encoder.hidden": [32], "decoder.hidden": [32], "latent_dim": 2}}
+SMALL: dict[str, Any] = {
+    "batch_size": 1024,
+    "config": {"encoder.hidden": [32], "decoder.hidden": [32], "latent_dim": 2},
+}
 
 
 def images(options: argparse.Namespace) -> Curve:
@@ -192,14 +196,10 @@ def models(options: argparse.Namespace) -> Curve:
     expected = "at most linear: side by side costs no more than one after another"
     curve = Curve("models", "seconds of zoo train --seeds N", expected, None, 1.05, 1)
     if "--seeds" not in _call(["train", "vae", "--help"]):
-        return Curve(*_head(curve), absent="this zoo has no zoo train --seeds")
+        return replace(curve, absent="this zoo has no zoo train --seeds")
     counts = sizes(1, options.largest_models, 2)
-    found = in_turn({str(count): lambda n=count: side_by_side(n, options.device) for count in counts}, options.rounds)
-    return Curve(*_head(curve), {float(count): spread(values) for count, values in found.items()})
-
-
-def _head(curve: Curve) -> tuple[Any, ...]:
-    return (curve.size, curve.cost, curve.expected, curve.least, curve.most, curve.fitted_from)
+    found = in_turn({str(count): partial(side_by_side, count, options.device) for count in counts}, options.rounds)
+    return replace(curve, points={float(count): spread(values) for count, values in found.items()})
 
 
 def side_by_side(count: int, device: str) -> float:
