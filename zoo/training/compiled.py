@@ -45,11 +45,13 @@ class Compiled:
         random = random_state(batch.x.device)
         buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
         compiled = torch.compile(self._model.loss, dynamic=False)
+        parameters = [value for value in self._model.parameters() if value.requires_grad]
         self._model.train()
         try:
-            # The gradients' half is compiled when they are first asked for.
-            parameters = [value for value in self._model.parameters() if value.requires_grad]
-            torch.autograd.grad(compiled(batch, step).loss, parameters, allow_unused=True)
+            # Several players ask one graph for their gradients in turn, so none may use up its memory.
+            with torch._functorch.config.patch(donated_buffer=len(self._model.players()) < 2):
+                # The gradients' half is compiled when they are first asked for.
+                torch.autograd.grad(compiled(batch, step).loss, parameters, allow_unused=True)
         except Exception as error:
             # Whatever a compiler stumbles over, the loss is there without it.
             self._say(f"NOTE: not compiled: {one_line(error)}")
