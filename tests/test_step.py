@@ -10,18 +10,23 @@ import pytest
 import torch
 from test_training import feed_of, pictures, same
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from zoo import ZooError
+from zoo.data.images import Split
 from zoo.data.options import DataOptions
 from zoo.interfaces import Batch, Model, Player, SampleOptions, Step, Terms, at_step
 from zoo.registry import load_registry
 from zoo.schedules import parse_schedule
+from zoo.training.averaging import Average
 from zoo.training.capture import Captured, Recorder
 from zoo.training.compiled import Compiled
+from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
 from zoo.training.patience import Patience
+from zoo.training.players import Optimisers
 from zoo.training.precision import choose_precision, precise, shortened
 from zoo.training.progress import Progress, Silent
 from zoo.training.step import TrainStep, position
@@ -414,3 +419,32 @@ def test_a_step_is_made_of_what_it_says() -> None:
     kept = [(value, value.clone()) for value in trainer._step.tensors()]
     trainer._step(stored, at(1, 0, 0), trainer._step.turns(1))
     assert sum(not value.equal(before) for value, before in kept) > len(list(trainer.model.parameters()))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, on which everything is tested for itself")
+@pytest.mark.parametrize("optimizer", ["adamax", "nadam"])
+@pytest.mark.parametrize("name", ["conv-vae.tiny", "vq-vae.tiny"])
+def test_a_step_on_a_gpu_that_is_not_there(name: str, optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a step stays behind on the CPU; torch works out devices and computes nothing, not even gradients."""
+    model, gpu = build(name), torch.device("cuda")
+    with torch.no_grad():
+        model.prepare(next(feed_of(pictures(42)).shuffled(0)))
+
+    def backward(loss: Tensor) -> None:
+        for parameter in model.parameters():
+            parameter.grad = torch.empty_like(parameter)
+
+    monkeypatch.setattr(Tensor, "backward", backward)
+    options = TrainOptions(optimizer=optimizer, clip=1.0, ema=0.9, lr="steps:1e-3@0,1e-4@2ep")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        model.to(gpu)
+        split = Split(torch.empty(42, 1, 8, 8, dtype=torch.uint8, device=gpu), {"label": torch.zeros(42, device=gpu)})
+        feed = Feed(pictures(), split, DataOptions(augment="flip-shift", binarize="dynamic"), 8, 0)
+        average = Average(model, 0.9)
+        optimisers = Optimisers(model.players(), options)
+        step = TrainStep(model, model.loss, feed, optimisers, average, options.lr, nullcontext)
+        at = position(gpu)
+        for count in range(3):
+            terms = step(feed.gather(torch.arange(8, device=gpu)), at(count, count / 6, 0.1), step.turns(count))
+            assert terms.loss.device.type == "cuda"
+        assert {value.device.type for value in step.tensors()} == {"cuda"}
