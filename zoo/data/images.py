@@ -35,8 +35,9 @@ class Split:
 
 def _chosen(values: Tensor, index: Tensor | slice) -> Tensor:
     # Whole rows are copied; by an index in brackets, torch goes number by number.
-    rows = isinstance(index, Tensor) and index.dtype == torch.int64
-    return values.index_select(0, index) if rows else values[index]
+    if isinstance(index, Tensor) and index.dtype == torch.int64:
+        return values.index_select(0, index)
+    return values[index]
 
 
 @dataclass(frozen=True)
