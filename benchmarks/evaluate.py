@@ -17,8 +17,8 @@ from typing import Any
 from measuring import in_turn, parser, peak_flops, prepare, save, spread, timed
 
 
-def subject_for(model: str, device: str) -> Any:
-    """Return a freshly built model with MNIST, as metrics see them."""
+def subject_for(model: str, device: str) -> tuple[Any, int]:
+    """Return a freshly built model with MNIST, as metrics see them, and the number of test images."""
     import torch
 
     import zoo
@@ -34,7 +34,7 @@ def subject_for(model: str, device: str) -> Any:
     images = open_images(load_registry(third_party=False), "mnist", data)
     where = choose_device(device)
     built = place(zoo.build(model, images.shape), where).eval()
-    return subject_of(built, images, data, zoo.Step.of(0, 0, 0, where), where, 0)
+    return subject_of(built, images, data, zoo.Step.of(0, 0, 0, where), where, 0), len(images.test)
 
 
 def bound(subject: Any, k: int, images: int) -> None:
@@ -72,23 +72,24 @@ def flops_of(subject: Any) -> dict[str, float]:
 
 def measure_model(model: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of one model."""
-    subject = subject_for(model, options.device)
+    subject, test = subject_for(model, options.device)
+    images, embedded = min(options.images, test), min(options.embedded, test)
     flops = flops_of(subject)
     found = in_turn(
         {
-            "iwae-bound": lambda: timed(lambda: bound(subject, options.k, options.images), options.device),
-            "embedding": lambda: timed(lambda: embed(subject, options.embedded), options.device),
+            "iwae-bound": lambda: timed(lambda: bound(subject, options.k, images), options.device),
+            "embedding": lambda: timed(lambda: embed(subject, embedded), options.device),
             "peak": lambda: peak_flops(options.device),
         },
         options.rounds,
         warm_up=1,
     )
-    codes, peaks = options.k * options.images, found["peak"]
+    codes, peaks = options.k * images, found["peak"]
     work = {
-        "iwae-bound": codes * flops["code"] + options.images * flops["image"],
-        "embedding": options.embedded * flops["image"],
+        "iwae-bound": codes * flops["code"] + images * flops["image"],
+        "embedding": embedded * flops["image"],
     }
-    counted = {"iwae-bound": codes, "embedding": options.embedded}
+    counted = {"iwae-bound": codes, "embedding": embedded}
     sys.stderr.write(f"{model}: {codes / spread(found['iwae-bound']).median:.0f} codes a second\n")
     return {
         "model": model,

@@ -94,7 +94,7 @@ def kernel_seconds(model: str, batch_size: int, images: int, options: argparse.N
     walls: list[float] = []
 
     def epoch(record: Mapping[str, Any]) -> None:
-        walls.append(images / record["images_per_second"])
+        walls.append(batch_size / record["images_per_second"])
         if len(walls) == 2:
             watched.start()
         elif len(walls) == 3:
@@ -105,7 +105,7 @@ def kernel_seconds(model: str, batch_size: int, images: int, options: argparse.N
     train(model, epoch, steps.append, data="mnist", precision=options.precision, **settings)
     averages = watched.key_averages()
     total = sum(each.self_device_time_total if on_gpu else each.self_cpu_time_total for each in averages)
-    return 1e-6 * total / steps[0], walls[1] / steps[0]
+    return 1e-6 * total / steps[0], walls[1]
 
 
 def measure_case(model: str, batch_size: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -24,6 +24,7 @@ QUICK = {
     "scale": ["--largest", "10000", "--largest-side", "32", "--largest-latent", "8", "--largest-plugins", "5",
               "--largest-models", "2"],
     "evaluate": ["--k", "20", "--images", "10", "--embedded", "500"],
+    "memory": ["--sizes", "10MB"],
     "distributions": ["--repeats", "2"],
     "mixture": ["--repeats", "1"],
     "whole_runs": ["--epochs", "1"],
@@ -40,9 +41,12 @@ def command(name: str, options: argparse.Namespace, quick: Path | None) -> list[
     shown = subprocess.run([*words, "--help"], capture_output=True, text=True).stdout
     wanted = {"--device": options.device, "--peer-python": options.peer_python}
     wanted |= {"--rounds": "1", "--out": str(quick)} if quick is not None else {}
+    # A benchmark that writes one file takes its name.
+    wanted |= {"--json": str((quick or FOLDER / "results") / f"{name}-{options.device.partition(':')[0]}.json")}
     for flag, value in wanted.items():
         if value is not None and flag in shown:
             words += [flag, value]
+    words += ["--images", "60000"] if name == "train_step" and options.device.startswith("cuda") else []
     return words + (QUICK.get(name, []) if quick is not None else [])
 
 

@@ -125,16 +125,15 @@ def sizes(first: int, largest: int, factor: int) -> list[int]:
     return [first * factor**i for i in range(count)]
 
 
-SMALL: dict[str, Any] = {
-    "batch_size": 1024,
-    "config": {"encoder.hidden": [32], "decoder.hidden": [32], "latent_dim": 2},
-}
+NARROW = {"encoder.hidden": [32], "decoder.hidden": [32], "latent_dim": 2}
+"""Options of a net that costs next to nothing on 64 pixels."""
 
 
 def images(options: argparse.Namespace) -> Curve:
     """Seconds of an epoch against the number of images."""
+    settings = {"batch_size": 1024, "config": NARROW, "device": options.device}
     points = {
-        float(count): epoch_seconds("vae", f"noise:{count}x8", options.rounds, device=options.device, **SMALL)
+        float(count): epoch_seconds("vae", f"noise:{count}x8", options.rounds, **settings)
         for count in sizes(1000, options.largest, 10)
     }
     expected = "linear: each image is read once an epoch, whatever the number"
@@ -146,12 +145,9 @@ def side(options: argparse.Namespace) -> Curve:
     points = {}
     for pixels in sizes(16, options.largest_side, 2):
         count = max(64, min(1024, 2**22 // pixels**2))
-        found = epoch_seconds(
-            "conv-vae", f"noise:{count}x{pixels}", options.rounds, device=options.device, batch_size=32
-        )
-        points[float(pixels)] = Spread(
-            *(each / count for each in (found.median, found.least, found.greatest)), found.rounds
-        )
+        data, settings = f"noise:{count}x{pixels}", {"device": options.device, "batch_size": 32}
+        found = epoch_seconds("conv-vae", data, options.rounds, **settings)
+        points[float(pixels)] = Spread(found.median / count, found.least / count, found.greatest / count, found.rounds)
     expected = "quadratic: convolutions, and the layers before the code, are linear in the pixels"
     return Curve("side", "seconds of an image", expected, 1.6, 2.3, 64, points)
 

@@ -107,11 +107,11 @@ def _answer(process: subprocess.Popen[str], name: str, errors: Path) -> Mapping[
 def measure_case(model: str, batch_size: int, names: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of one model at one batch size."""
     from agreement import reference_of, write_reference
-    from plain_mnist import copy_mnist
+    from plain_mnist import copy_mnist, images_of
 
     agreed, flops = _inspect(model, batch_size)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        copy_mnist(Path(folder))
+        images = min(options.images, len(images_of(copy_mnist(Path(folder)))[1]))
         write_reference(reference_of(model), Path(folder) / f"{model}.pt")
         standing: dict[str, Process] = {}
         for name in names:
@@ -119,9 +119,7 @@ def measure_case(model: str, batch_size: int, names: Sequence[str], options: arg
             own.mkdir()
             for shared in ("MNIST", f"{model}.pt"):
                 (own / shared).symlink_to(Path(folder) / shared)
-            task = Task(
-                name, model, batch_size, options.images, options.device, options.precision, options.threads, str(own)
-            )
+            task = Task(name, model, batch_size, images, options.device, options.precision, options.threads, str(own))
             python = options.peer_python if name in NEEDS else sys.executable
             standing[name] = stack.enter_context(contestant(task, python, options.memory))
         for one in standing.values():
@@ -135,13 +133,13 @@ def measure_case(model: str, batch_size: int, names: Sequence[str], options: arg
     return {
         "model": model,
         "batch_size": batch_size,
-        "images": options.images,
+        "images": images,
         "flops_per_image": flops,
         "largest_difference": agreed,
         "warm_up_seconds": {name: sum(each["whole"] for each in warm[name]) for name in there if name != PEAK},
         "peers": {name: one.facts["version"] for name, one in there.items() if name in NEEDS},
         "absent": {name: one.facts["absent"] for name, one in standing.items() if "absent" in one.facts},
-        **figures(found, options.images, flops),
+        **figures(found, images, flops),
     }
 
 
@@ -200,7 +198,7 @@ def main() -> None:
     """Measure every case that was asked for, and write the results."""
     made = parser(__doc__)
     made.add_argument("--cases", default=CASES, help=f"models with their batch sizes (default {CASES})")
-    made.add_argument("--images", type=int, default=16384, help="images of an epoch (default 16384)")
+    made.add_argument("--images", type=int, default=16384, help="most images of an epoch (default 16384)")
     made.add_argument("--warm-up", type=int, default=1, help="epochs before those that count (default 1)")
     made.add_argument("--compile", action="store_true", help="the zoo with --compile as well")
     made.add_argument("--only", help="some contestants alone, such as 'zoo;bare step'")
