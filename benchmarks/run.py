@@ -41,13 +41,14 @@ def command(name: str, options: argparse.Namespace, quick: Path | None) -> list[
     shown = subprocess.run([*words, "--help"], capture_output=True, text=True).stdout
     wanted = {"--device": options.device, "--peer-python": options.peer_python}
     wanted |= {"--rounds": "1", "--out": str(quick)} if quick is not None else {}
-    # A benchmark that writes one file takes its name.
-    wanted |= {"--json": str((quick or FOLDER / "results") / f"{name}-{options.device.partition(':')[0]}.json")}
+    # One that takes no folder for its results may take a file.
+    wanted |= {"--json FILE": str((quick or FOLDER / "results") / f"{name}-{options.device.partition(':')[0]}.json")}
     for flag, value in wanted.items():
-        if value is not None and flag in shown:
-            words += [flag, value]
+        if value is not None and flag in shown.replace("--json JSON", "--json FILE"):
+            words += [flag.split()[0], value]
     words += ["--images", "60000"] if name == "train_step" and options.device.startswith("cuda") else []
-    return words + (QUICK.get(name, []) if quick is not None else [])
+    small = QUICK.get(name, []) if quick is not None else []
+    return words + (small if not small or small[0] in shown else [])
 
 
 def main() -> None:

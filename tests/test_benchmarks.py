@@ -374,9 +374,10 @@ def test_the_tables_hold_what_the_file_does(run: Run, tmp_path: Path, monkeypatc
     text = tables.performance("train_step")
     assert "| `vae` | 96 | 4,912 (4,880–4,950) |" in text
     assert "2.50 ×" in text
+    assert "| `vae` | 96 | 12.2 s (12.1 s–12.3 s) |" in text
     assert "absent" in text
     assert "lightning 2.6.6" in text
-    assert "`python benchmarks/train_step.py --device cuda`" in text
+    assert "`python benchmarks/train_step.py --device cuda --images 60000`" in text
 
 
 def test_a_table_without_a_file_is_empty_and_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
