@@ -168,6 +168,29 @@ def _evaluate(document: Mapping[str, Any]) -> str:
     return table(("model", "codes of L_k a second", "of the peak", "images embedded a second", "of the peak"), rows)
 
 
+def _sweep(document: Mapping[str, Any]) -> str:
+    """Eight models at once: by each way, and against one after another and one alone."""
+    ways = ("one", "off", "processes", "vectorised")
+    rows = []
+    for name in NETS:
+        one = document.get("models", {}).get(name, {})
+        speeds = [_cell(one.get("images_per_second", {}).get(way), _whole) for way in ways]
+        ratios = [one.get(key) for key in ("times one after another", "time of all over time of one")]
+        rows.append((f"`{name}`", *speeds, *("" if ratio is None else _times(ratio) for ratio in ratios)))
+    headings = ("model", "one alone", "one after another", "processes", "vectorised", "fastest / one after another")
+    return table((*headings, "time of all / time of one"), rows)
+
+
+def _distributed(document: Mapping[str, Any]) -> str:
+    rows = []
+    for name in NETS:
+        one = document.get("images_per_second", {}).get(name, {})
+        several = next((found for key, found in one.items() if key.endswith("processes")), None)
+        cells = [_cell(found, _whole) for found in (one.get("one process"), several)]
+        rows.append((f"`{name}`", *cells, _cell(one.get("ratio"), _times)))
+    return table(("model", "one process", "several", "several / one"), rows)
+
+
 def _memory(document: Mapping[str, Any]) -> str:
     rows = [
         tuple(f"{found[key]:,.0f}" for key in ("data, MB", "train, MB", "evaluate, MB"))
@@ -202,6 +225,8 @@ BENCHMARKS: Mapping[str, tuple[Callable[[Mapping[str, Any]], str], tuple[str, ..
     "end_to_end": (_end_to_end, ("cpu", "cuda")),
     "scale": (_scale, ("cpu", "cuda")),
     "evaluate": (_evaluate, ("cpu", "cuda")),
+    "sweep": (_sweep, ("cpu", "cuda")),
+    "distributed": (_distributed, ("cpu",)),
     "memory": (_memory, ("cpu",)),
     "whole_runs": (_whole_runs, ("cuda",)),
     "roofline": (_roofline, ("cuda",)),
