@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -208,6 +209,8 @@ def main() -> None:
     options = made.parse_args()
     prepare(options)
     cases, names = _cases(options.cases), _names(options)
+    if shutil.which(options.peer_python) is None:
+        raise SystemExit(f"--peer-python {options.peer_python}: there is no such interpreter")
     found = [measure_case(model, size, names, options) for model, size in cases]
     # A path of this machine.
     options.peer_python = None

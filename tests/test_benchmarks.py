@@ -295,6 +295,11 @@ def test_contestants_that_nobody_knows_are_told(run: Run) -> None:
         run("train_step", "--only", "keras")
 
 
+def test_an_interpreter_that_is_not_there_is_told(run: Run) -> None:
+    with pytest.raises(SystemExit, match="there is no such interpreter"):
+        run("train_step", "--peer-python", "nowhere/python")
+
+
 def test_without_data_it_says_where_it_was_looked_for(run: Run, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(SystemExit, match="MNIST is not below ZOO_DATA"):
@@ -308,8 +313,36 @@ def test_without_a_gpu_it_says_so(run: Run) -> None:
         run("train_step", "--device", "cuda")
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_the_loop_to_a_quality_scores_what_it_did_not_see(run: Run, tmp_path: Path, held_out: bool) -> None:
+    folder = script("plain_mnist").copy_mnist(tmp_path)
+    assert 0 < script("end_to_end").train_by_hand(folder, 1, 0, "cpu", held_out) < 0.5
+
+
+def test_both_train_as_long_as_they_need(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_to_end = script("end_to_end")
+    seeds: list[int] = []
+
+    def of(seconds: float, error: float) -> Callable[..., Any]:
+        def train(*where: Any, held_out: bool = False) -> Any:
+            epochs, seed = [each for each in where if isinstance(each, int)]
+            seeds.append(seed)
+            return end_to_end.Outcome(seconds * epochs, error / epochs)
+
+        return train
+
+    monkeypatch.setattr(end_to_end, "by_zoo", of(1.0, 0.03))
+    monkeypatch.setattr(end_to_end, "by_hand", of(2.0, 0.045))
+    document = run("end_to_end", "--rounds", "3")
+    assert document["epochs"] == {"zoo": 2, "by hand": 3}
+    assert document["seconds"]["zoo"]["median"] == 2
+    assert document["times_as_fast_as"]["by hand"]["median"] == 3
+    assert seeds == [0] * 5 + [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.slow  # whole processes, which import torch and draw pictures
 def test_a_whole_run(run: Run) -> None:
-    document = run("end_to_end", "--epochs-zoo", "1", "--epochs-by-hand", "1")
+    document = run("end_to_end", "--mse", "0.9")
     assert document["epochs"] == {"zoo": 1, "by hand": 1}
     assert all(0 < mse < 1 for errors in document["test_mse"].values() for mse in errors)
     assert document["seconds"]["zoo"]["median"] > 0.5
