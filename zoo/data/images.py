@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["ImageSet", "Split", "class_counts"]
+__all__ = ["ImageSet", "Split", "Stored", "class_counts"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+from zoo.data.mapped import Mapped
+
+Stored: TypeAlias = Tensor | Mapped
+"""Images `(N, C, H, W)` in their stored type: in memory, or in a file from which they are read by index."""
 
 _CLASSES = 10_000
 """More than this many classes are identities, not labels."""
@@ -19,11 +25,11 @@ class Split:
     """Part of a data set.
 
     Arguments:
-        x: The images `(N, C, H, W)` in their stored type, `uint8` for pictures.
+        x: The images `(N, C, H, W)` in their stored type, `uint8` for pictures: a tensor, or a packed set's file.
         y: Labels and factors by name, each `(N,)` or `(N, n)`; may be empty.
     """
 
-    x: Tensor
+    x: Stored
     y: Mapping[str, Tensor]
 
     def __len__(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["every_tenth", "hold_out"]
+__all__ = ["every_tenth", "hold_out", "select"]
 
 import torch
 from torch import Tensor
 
 from zoo.data.images import Split
+from zoo.data.mapped import Mapped
 from zoo.data.storage import take
 from zoo.errors import ZooError
 
@@ -46,9 +47,13 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
         side = "no image for validation" if held <= 0 else "no image to train on"
         raise ZooError(f"--val-fraction {fraction:g} of {count} images leaves {side}: choose another fraction")
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    return _take(split, order[held:]), _take(split, order[:held])
+    chosen = torch.zeros(count, dtype=torch.bool)
+    chosen[order[:held]] = True
+    del order  # as long as the set, and so is each of the next two
+    return select(split, (~chosen).nonzero().flatten()), select(split, chosen.nonzero().flatten())
 
 
-def _take(split: Split, index: Tensor) -> Split:
-    index = index.sort().values
-    return Split(take(split.x, index), {name: value[index] for name, value in split.y.items()})
+def select(split: Split, index: Tensor) -> Split:
+    """Return the images at an index `(B,)`: a copy of those in memory, and no copy of those in a packed set's file."""
+    x = split.x.take(index) if isinstance(split.x, Mapped) else take(split.x, index)
+    return Split(x, {name: value[index] for name, value in split.y.items()})

@@ -1,0 +1,47 @@
+"""Where the images of a run lie: on the device if they leave it room, else on the host."""
+
+from __future__ import annotations
+
+__all__ = ["SHARE", "fits_device", "settle"]
+
+import torch
+from torch import Tensor
+
+from zoo.data.images import Split
+from zoo.data.mapped import Mapped
+
+SHARE = 0.5
+"""The share of a device's free memory that the images of a split may take."""
+
+_COPY_BLOCK = 64 << 20
+"""About how many bytes of a file are on their way to the device at once."""
+
+
+def fits_device(size: int, device: torch.device) -> bool:
+    """Say whether so many bytes of images are kept on a device, for whole epochs."""
+    if device.type == "cuda":
+        return size <= SHARE * torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return size <= SHARE * (torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return True
+
+
+def settle(split: Split, device: torch.device) -> Split:
+    """Return images where a run takes them from: on the device if they fit, else where they are.
+
+    A packed set's file stays a file on the CPU, where a copy of it would only take its memory.
+    """
+    size = split.x.nbytes + sum(value.nbytes for value in split.y.values())
+    if device.type == "cpu" or not fits_device(size, device):
+        return split
+    return Split(_on(split.x, device), {name: value.to(device) for name, value in split.y.items()})
+
+
+def _on(x: Tensor | Mapped, device: torch.device) -> Tensor:
+    if isinstance(x, Tensor):
+        return x.to(device)
+    out = torch.empty(x.shape, dtype=x.dtype, device=device)
+    rows = max(1, _COPY_BLOCK * len(x) // x.nbytes)
+    for start in range(0, len(x), rows):
+        out[start : start + rows] = x[start : start + rows]
+    return out
