@@ -116,7 +116,8 @@ class _Pictures(Blocks):
             yield self._block(block, pixels)
 
     def _block(self, pictures: Sequence[Picture], pixels: Sequence[Decoded]) -> Block:
-        before, x, groups = len(self._bad.paths), torch.empty((len(pictures), *self._listing.shape), dtype=torch.uint8), []
+        before, groups = len(self._bad.paths), list[str]()
+        x = torch.empty((len(pictures), *self._listing.shape), dtype=torch.uint8)
         for picture, image in zip(pictures, pixels, strict=True):
             if not isinstance(image, UnreadablePicture) and image.shape != self._listing.shape:
                 image = UnreadablePicture("its pixels have another size than its header says")
@@ -128,7 +129,11 @@ class _Pictures(Blocks):
         return Block(len(pictures), x[: len(groups)], self._y(groups), self._bad.names[before:])
 
     def _y(self, groups: Sequence[str]) -> dict[str, Tensor]:
-        return {"label": torch.tensor([self._labels[group] for group in groups], dtype=torch.int64)} if self._labels else {}
+        return (
+            {"label": torch.tensor([self._labels[group] for group in groups], dtype=torch.int64)}
+            if self._labels
+            else {}
+        )
 
     def identity(self, start: int, stop: int) -> str:
         """Names, sizes and times of the files, which tell whether they are still the same."""
@@ -139,5 +144,9 @@ class _Pictures(Blocks):
                 facts = f"{stat.st_size} {stat.st_mtime_ns}"
             except OSError:
                 facts = "gone"
-            found.update(f"{picture.path.relative_to(self._listing.root)} {picture.group} {facts}\n".encode(errors="surrogateescape"))
+            found.update(
+                f"{picture.path.relative_to(self._listing.root)} {picture.group} {facts}\n".encode(
+                    errors="surrogateescape"
+                )
+            )
         return found.hexdigest()

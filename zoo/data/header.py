@@ -20,7 +20,7 @@ HEADER = "packed.json"
 
 FORMAT, VERSION = "generative-zoo packed set", 1
 
-TYPES = {
+TYPES: dict[str, tuple[str, np.dtype[Any]]] = {
     "uint8": ("u8", np.dtype("u1")),
     "float16": ("f16", np.dtype("<f2")),
     "float32": ("f32", np.dtype("<f4")),

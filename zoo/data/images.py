@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ImageSet", "Split", "Stored", "class_counts"]
+__all__ = ["ImageSet", "Images", "InMemory", "Split", "class_counts"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.data.mapped import Mapped
 
-Stored: TypeAlias = Tensor | Mapped
+Images: TypeAlias = Tensor | Mapped
 """Images `(N, C, H, W)` in their stored type: in memory, or in a file from which they are read by index."""
 
 _CLASSES = 10_000
@@ -29,14 +29,31 @@ class Split:
         y: Labels and factors by name, each `(N,)` or `(N, n)`; may be empty.
     """
 
-    x: Stored
+    x: Images
     y: Mapping[str, Tensor]
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
-    def __getitem__(self, index: Tensor | slice) -> Split:
-        return Split(self.x[index], {name: value[index] for name, value in self.y.items()})
+    def __getitem__(self, index: Tensor | slice) -> InMemory:
+        return InMemory(self.x[index], {name: value[index] for name, value in self.y.items()})
+
+
+@dataclass(frozen=True)
+class InMemory(Split):
+    """Images that have been read from where they lie: what an index gives."""
+
+    x: Tensor
+
+    def to(self, device: torch.device, *, ahead: bool = False) -> InMemory:
+        """Return them on a device.
+
+        Arguments:
+            device: The device.
+            ahead: Whether the host goes on before they have arrived.
+        """
+        x = self.x.to(device, non_blocking=ahead)
+        return InMemory(x, {name: value.to(device, non_blocking=ahead) for name, value in self.y.items()})
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class Journal:
             return []
         if lines[0].get("plan") != self._first["plan"]:
             raise ZooError(
-                f"{self.path.parent} was begun with '{lines[0].get('command')}': go on with that, or name another folder"
+                f"{self.path.parent} was begun with '{lines[0].get('command')}': go on with that, or name a new folder"
             )
         try:
             return [Entry(**{**one, "sums": tuple(one["sums"]), "skipped": tuple(one["skipped"])}) for one in lines[1:]]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import torch
 
-from zoo.data.images import ImageSet, Split, Stored
+from zoo.data.images import Images, ImageSet, Split
 from zoo.data.mapped import Mapped
 from zoo.data.options import DataOptions
 from zoo.data.resize import resize
@@ -60,7 +60,7 @@ def _resize(images: ImageSet, size: int) -> ImageSet:
     return dataclasses.replace(images, train=train, test=test)
 
 
-def _resized(x: Stored, size: int) -> Stored:
+def _resized(x: Images, size: int) -> Images:
     return x.resized(size) if isinstance(x, Mapped) else resize(x, size)
 
 

@@ -146,9 +146,9 @@ class Mapped:
         return self.shape.numel() * self.dtype.itemsize
 
     @property
-    def whole(self) -> bool:
-        """Whether these are all images of the file, as they lie there."""
-        return self._rows is None and self._size is None
+    def stored_bytes(self) -> int:
+        """The bytes of the images as they lie in the file."""
+        return len(self) * self._region.row_bytes
 
     def __len__(self) -> int:
         return self._region.shape[0] if self._rows is None else len(self._rows)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["check_alike", "check_images", "chosen_for_test", "find_images", "npz", "read_labels", "stored_as", "tensors"]
+__all__ = [
+    "check_alike",
+    "check_images",
+    "chosen_for_test",
+    "find_images",
+    "npz",
+    "read_labels",
+    "stored_as",
+    "tensors",
+]
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A data set written as raw arrays that can be mapped into memory, block by block, so that it can go on where it was."""
+"""A data set written as raw arrays that can be mapped into memory, block by block, so that writing can be resumed."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class _File:
     def content(self, rows: Tensor) -> memoryview:
         """Return what rows are in the file."""
         stored = rows.numpy().astype(TYPES[self.dtype][1], order="C", copy=False)
-        return memoryview(stored.reshape(-1).view(np.uint8))
+        return stored.reshape(-1).view(np.uint8).data
 
     def of(self, rows: int, sha256: str) -> Array:
         return Array(self.path.name, self.dtype, (rows, *self.shape), sha256)
@@ -192,9 +192,7 @@ class _Work:
         rows = sum(entry.rows for entry in self.entries(split))
         if not rows:
             raise ZooError(f"{self.source.name}: none of the {done} pictures of a split could be read: check the files")
-        x, *labels = (
-            file.of(rows, found.hexdigest()) for file, found in zip(self.files[split], hashes, strict=True)
-        )
+        x, *labels = (file.of(rows, found.hexdigest()) for file, found in zip(self.files[split], hashes, strict=True))
         return PackedSplit(x, dict(zip(self.source.labels, labels, strict=True)))
 
     def _verify(self, split: str, hashes: list[Any]) -> int:

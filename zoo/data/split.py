@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["every_tenth", "hold_out", "select"]
+__all__ = ["every_tenth", "hold_out", "joined", "select"]
 
 import torch
 from torch import Tensor
 
 from zoo.data.images import Split
 from zoo.data.mapped import Mapped
-from zoo.data.storage import take
+from zoo.data.storage import allocate, take
 from zoo.errors import ZooError
+
+_COPY_BLOCK = 1024
 
 
 def every_tenth(count: int) -> Tensor:
@@ -57,3 +59,15 @@ def select(split: Split, index: Tensor) -> Split:
     """Return the images at an index `(B,)`: a copy of those in memory, and no copy of those in a packed set's file."""
     x = split.x.take(index) if isinstance(split.x, Mapped) else take(split.x, index)
     return Split(x, {name: value[index] for name, value in split.y.items()})
+
+
+def joined(first: Split, second: Split) -> Split:
+    """Return the images of two splits one after the other, copied block by block."""
+    x = allocate((len(first) + len(second), *first.x.shape[1:]), first.x.dtype)
+    place = 0
+    for split in (first, second):
+        for start in range(0, len(split), _COPY_BLOCK):
+            some = split.x[start : start + _COPY_BLOCK]
+            x[place : place + len(some)] = some
+            place += len(some)
+    return Split(x, {name: torch.cat([value, second.y[name]]) for name, value in first.y.items()})

@@ -1,14 +1,17 @@
-"""Where the images of a run lie: on the device if they leave it room, else on the host."""
+"""Where the images of a run lie: on the device if they leave it room, else in memory or in their file."""
 
 from __future__ import annotations
 
-__all__ = ["SHARE", "fits_device", "settle"]
+__all__ = ["SHARE", "feed_of", "fits_device", "settle"]
 
 import torch
 from torch import Tensor
 
-from zoo.data.images import Split
+from zoo.data.images import Images, ImageSet, Split
 from zoo.data.mapped import Mapped
+from zoo.data.options import DataOptions
+from zoo.data.storage import fits_memory
+from zoo.training.feed import Feed
 
 SHARE = 0.5
 """The share of a device's free memory that the images of a split may take."""
@@ -37,7 +40,7 @@ def settle(split: Split, device: torch.device) -> Split:
     return Split(_on(split.x, device), {name: value.to(device) for name, value in split.y.items()})
 
 
-def _on(x: Tensor | Mapped, device: torch.device) -> Tensor:
+def _on(x: Images, device: torch.device) -> Tensor:
     if isinstance(x, Tensor):
         return x.to(device)
     out = torch.empty(x.shape, dtype=x.dtype, device=device)
@@ -45,3 +48,15 @@ def _on(x: Tensor | Mapped, device: torch.device) -> Tensor:
     for start in range(0, len(x), rows):
         out[start : start + rows] = x[start : start + rows]
     return out
+
+
+def feed_of(
+    images: ImageSet, split: Split, options: DataOptions, batch_size: int, seed: int, device: torch.device
+) -> Feed:
+    """Return batches of a split for a device, from wherever its images have room.
+
+    What lies in a file, and would crowd this machine's memory as well as the device, is shuffled in windows.
+    """
+    settled = settle(split, device)
+    windowed = isinstance(settled.x, Mapped) and not fits_memory(settled.x.stored_bytes)
+    return Feed(images, settled, options, batch_size, seed, device, windowed)

@@ -7,12 +7,12 @@ __all__ = ["AHEAD", "Stream", "gather"]
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from zoo.data.images import Split, Stored
+from zoo.data.images import Images, InMemory, Split
 from zoo.data.mapped import Mapped
 
 AHEAD = 3
@@ -22,7 +22,7 @@ _PATIENCE = 0.1
 """Seconds after which a thread that nobody takes from looks whether it is still wanted."""
 
 
-def gather(x: Stored, index: Tensor, *, pin: bool = False) -> Tensor:
+def gather(x: Images, index: Tensor, *, pin: bool = False) -> Tensor:
     """Return the images at an index `(B,)` in their stored type, on the CPU.
 
     Arguments:
@@ -38,7 +38,7 @@ def gather(x: Stored, index: Tensor, *, pin: bool = False) -> Tensor:
 class _Parcel:
     """A batch on its way: its images, their places, and what the device must wait for before it looks at them."""
 
-    images: Split
+    images: InMemory
     index: Tensor
     copied: torch.cuda.Event | None = None
 
@@ -47,8 +47,8 @@ class Stream:
     """Yields stored batches in a given order, on a device, ahead of whoever asks.
 
     On a CUDA device they are gathered into pinned memory and copied on a stream of their own, of which the device's
-    present stream awaits an event: the host waits for nothing. Pinned memory is handed out by torch, which does not do so
-    again before the copy from it is done. Elsewhere buffers are plain and the code is the same.
+    present stream awaits an event: the host waits for nothing. Pinned memory is handed out by torch, and not again
+    before the copy from it is done. Elsewhere buffers are plain and the code is the same.
 
     Arguments:
         split: The images, on the CPU or in a file.
@@ -66,9 +66,9 @@ class Stream:
         self.split = split
         self.device = device
         self.window = window
-        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._side = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
-    def batches(self, order: Tensor, ends: list[int], start: int = 0) -> Iterator[tuple[Split, Tensor]]:
+    def batches(self, order: Tensor, ends: list[int], start: int = 0) -> Iterator[tuple[InMemory, Tensor]]:
         """Yield the images `order[start:ends[0]]`, `order[ends[0]:ends[1]]` and so on, and their places, `(B,)`.
 
         Arguments:
@@ -125,31 +125,25 @@ class Stream:
         return announced
 
     def _parcel(self, index: Tensor) -> _Parcel:
+        pinned = self._side is not None
+        y = {name: value[index] for name, value in self.split.y.items()}
+        if pinned:
+            y = {name: value.pin_memory() for name, value in y.items()}
+        images = InMemory(gather(self.split.x, index, pin=pinned), y)
         if self._side is None:
-            images = Split(gather(self.split.x, index), {k: v[index] for k, v in self.split.y.items()})
-            return _Parcel(_moved(images, self.device), index.to(self.device))
-        y = {name: value[index].pin_memory() for name, value in self.split.y.items()}
-        images = Split(gather(self.split.x, index, pin=True), y)
+            return _Parcel(images.to(self.device), index.to(self.device))
         with torch.cuda.stream(self._side):
-            parcel = _Parcel(_moved(images, self.device), index.pin_memory().to(self.device, non_blocking=True))
-            return replace(parcel, copied=self._side.record_event())
+            places = index.pin_memory().to(self.device, non_blocking=True)
+            return _Parcel(images.to(self.device, ahead=True), places, self._side.record_event())
 
-    def _taken(self, parcel: _Parcel) -> tuple[Split, Tensor]:
+    def _taken(self, parcel: _Parcel) -> tuple[InMemory, Tensor]:
         if parcel.copied is not None:
             present = torch.cuda.current_stream(self.device)
             present.wait_event(parcel.copied)
             # Else their memory would be used again by the copying stream while this one still reads it.
             for tensor in (parcel.images.x, *parcel.images.y.values(), parcel.index):
-                assert isinstance(tensor, Tensor), "a parcel holds no file"
                 tensor.record_stream(present)
         return parcel.images, parcel.index
-
-
-def _moved(split: Split, device: torch.device) -> Split:
-    """Return images in memory on a device."""
-    assert isinstance(split.x, Tensor), "what is gathered is in memory"
-    x = split.x.to(device, non_blocking=True)
-    return Split(x, {name: value.to(device, non_blocking=True) for name, value in split.y.items()})
 
 
 def _put(
