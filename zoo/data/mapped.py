@@ -21,8 +21,8 @@ from zoo.errors import ZooError
 KEPT = 256 << 20
 """About how many bytes of a file stay resident before they are given back to the system."""
 
-_AROUND = 64 << 10
-"""What Linux maps at once around an address that is read."""
+_LOOK_EVERY = 64
+"""Rows after which it is looked how much is resident: each may have brought a page of 2 MB."""
 
 _READ_AHEAD = 1 << 20
 """What is announced at once."""
@@ -31,8 +31,9 @@ _READ_AHEAD = 1 << 20
 class Region:
     """A file of rows of one size, mapped read-only.
 
-    The system reads what is touched, and may drop it again whenever it needs the memory. What this process has touched
-    counts as its own, so that it is given back here once it is more than `KEPT`.
+    The system reads what is touched, and may drop it again whenever it needs the memory. Until then it counts as this
+    process's own, so that it is given back here once it is more than `KEPT`; reading it again costs next to nothing
+    while the system still has it.
 
     Arguments:
         path: The file.
@@ -58,20 +59,25 @@ class Region:
         except OSError as error:
             raise ZooError(f"{path} cannot be read ({error.strerror or error}): pack it again") from error
         self._rows = np.frombuffer(self._map, dtype).reshape(shape)
-        self._touched = np.zeros(-(-wanted // _AROUND) + 1, np.bool_)
-        self._count = 0
+        self._floor = _resident()
+        self._read = 0
         self._lock = threading.Lock()
 
     def read(self, rows: NDArray[np.int64], out: NDArray[np.generic]) -> None:
         """Copy rows, `(B,)`, into room for them, in the calling thread alone."""
-        # Whoever computes has all of torch's threads; with `raise`, numpy would make a copy first.
-        np.take(self._rows, rows, axis=0, out=out, mode="clip")
-        self._count_as_touched(rows)
+        for start in range(0, len(rows), _LOOK_EVERY):
+            part = slice(start, start + _LOOK_EVERY)
+            # Whoever computes has all of torch's threads; with `raise`, numpy would make a copy first.
+            np.take(self._rows, rows[part], axis=0, out=out[part], mode="clip")
+            self._give_back(out[part].nbytes)
 
     def read_range(self, start: int, stop: int, out: NDArray[np.generic]) -> None:
         """Copy the rows of a range into room for them."""
-        np.copyto(out, self._rows[start:stop])
-        self._count_as_touched(np.arange(start, stop, max(1, _AROUND // self.row_bytes)))
+        step = max(1, KEPT // 4 // self.row_bytes)
+        for first in range(start, stop, step):
+            last = min(first + step, stop)
+            np.copyto(out[first - start : last - start], self._rows[first:last])
+            self._give_back((last - first) * self.row_bytes)
 
     def expect(self, rows: NDArray[np.int64]) -> None:
         """Have the system read rows, `(B,)`, from the disk before they are asked for."""
@@ -92,17 +98,26 @@ class Region:
         found: NDArray[np.int64] = np.minimum((first // unit)[:, None] + np.arange(span), last[:, None]).ravel()
         return found
 
-    def _count_as_touched(self, rows: NDArray[np.int64]) -> None:
+    def _give_back(self, size: int) -> None:
+        """Give back what was touched, if that is much; `size` bytes of it were read since the last look."""
         if sys.platform == "win32":
             return
         with self._lock:
-            places = np.unique(self._places(rows, _AROUND))
-            self._count += int((~self._touched[places]).sum())
-            self._touched[places] = True
-            if self._count * _AROUND > KEPT:
+            self._read += size
+            resident = _resident()
+            held = self._read if resident is None or self._floor is None else resident - self._floor
+            if held > KEPT:
                 self._map.madvise(mmap.MADV_DONTNEED)
-                self._touched[:] = False
-                self._count = 0
+                self._floor, self._read = _resident(), 0
+
+
+def _resident() -> int | None:
+    """Return how many bytes of files this process has in memory, or nothing where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[2])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * mmap.PAGESIZE
 
 
 class Mapped:
