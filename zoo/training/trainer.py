@@ -358,7 +358,7 @@ class Trainer:
         # Sums depend on how they are shared out among threads.
         self._threads = facts.pop("threads")
         # So does the order on how much memory there was when the run began.
-        self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed")))
+        self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed", False)))
         best = facts.pop("best")
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")
