@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["every_tenth", "hold_out", "joined", "select"]
+__all__ = ["MOST_SEEN", "every_tenth", "hold_out", "joined", "select", "spread"]
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from zoo.data.images import Split
 from zoo.data.mapped import Mapped
 from zoo.data.storage import allocate, take
 from zoo.errors import ZooError
+
+MOST_SEEN = 200_000
+"""Training images that are looked at, at the most, where it need not be all of them."""
 
 _COPY_BLOCK = 1024
 
@@ -59,6 +62,15 @@ def select(split: Split, index: Tensor) -> Split:
     """Return the images at an index `(B,)`: a copy of those in memory, and no copy of those in a packed set's file."""
     x = split.x.take(index) if isinstance(split.x, Mapped) else take(split.x, index)
     return Split(x, {name: value[index] for name, value in split.y.items()})
+
+
+def spread(split: Split) -> tuple[Split, Tensor]:
+    """Return the images of a split and their places in it, or of a large one `MOST_SEEN` at even distances."""
+    count = len(split)
+    if count <= MOST_SEEN:
+        return split, torch.arange(count)
+    places = torch.arange(MOST_SEEN) * count // MOST_SEEN
+    return select(split, places), places
 
 
 def joined(first: Split, second: Split) -> Split:
