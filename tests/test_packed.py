@@ -27,7 +27,7 @@ from zoo.data.mapped import Mapped, Region
 from zoo.data.options import DataOptions
 from zoo.data.packed import check, packed
 from zoo.data.packing import pack
-from zoo.data.split import hold_out, joined, select
+from zoo.data.split import hold_out, joined, select, spread
 from zoo.datasets import open_images, open_source
 from zoo.errors import ZooError
 from zoo.features.fingerprint import of_training
@@ -542,3 +542,14 @@ def test_killed_packing_goes_on(tmp_path: Path, zoo_process: ZooProcess, kind: s
     images = packed(str(tmp_path / "out"), DataOptions())
     wanted = open_images(REGISTRY, f"folder:{tmp_path / 'pics'}", DataOptions(colour="rgb", image_size=256))
     assert images.train.x[:].equal(wanted.train.x[:])
+
+
+def test_of_a_large_split_some_images_are_looked_at_at_even_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = Split(torch.arange(25).view(25, 1, 1, 1), {"label": torch.arange(25)})
+    whole, places = spread(split)
+    assert whole is split
+    assert places.equal(torch.arange(25))
+    monkeypatch.setattr("zoo.data.split.MOST_SEEN", 10)
+    some, places = spread(split)
+    assert places.tolist() == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22]
+    assert some.x[:].flatten().tolist() == some.y["label"].tolist() == places.tolist()
