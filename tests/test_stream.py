@@ -31,7 +31,7 @@ from zoo.training import order, residence
 from zoo.training.feed import Feed
 from zoo.training.order import in_windows, rows_of_window
 from zoo.training.progress import Progress, Silent
-from zoo.training.residence import feed_of, fits_device, settle
+from zoo.training.residence import feed_of, fits_device, settle, where_from
 from zoo.training.stream import AHEAD, Stream, gather
 
 CPU = torch.device("cpu")
@@ -195,9 +195,13 @@ def test_a_file_feeds_as_a_tensor_does(
 def test_only_what_fits_no_memory_is_shuffled_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = images()
     file = in_file(whole, tmp_path)
-    assert not feed_of(file, file.train, DataOptions(), 8, 0, CPU).windowed
+    free = feed_of(file, file.train, DataOptions(), 8, 0, CPU)
+    assert not free.windowed
+    assert where_from(free) == ()
     monkeypatch.setattr(storage, "physical_memory", lambda: 1000)
-    assert feed_of(file, file.train, DataOptions(), 8, 0, CPU).windowed
+    windowed = feed_of(file, file.train, DataOptions(), 8, 0, CPU)
+    assert windowed.windowed
+    assert where_from(windowed) == ("images are shuffled in windows of 256 MB, which a disk can follow",)
     assert not feed_of(whole, whole.train, DataOptions(), 8, 0, CPU).windowed
 
 
@@ -222,6 +226,7 @@ def test_images_that_fit_a_device_go_there_and_others_are_streamed(
     for some in (whole, file):
         feed = feed_of(some, some.train, DataOptions(), 8, 0, meta)
         assert not feed.resident
+        assert where_from(feed)[0].endswith("of the free memory of meta: they are copied there batch by batch")
         assert {one.images.x.device.type for one in feed.stored(0)} == {"meta"}
 
 

@@ -39,7 +39,7 @@ from zoo.training.allocator import keep_freed_memory
 from zoo.training.options import TrainOptions
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
-from zoo.training.residence import feed_of
+from zoo.training.residence import feed_of, where_from
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
@@ -281,6 +281,8 @@ def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Followin
 
 
 def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
+    for line in where_from(trainer.data.train):
+        progress.say(line)
     try:
         outcome = trainer.fit()
     except Diverged as error:

@@ -36,7 +36,8 @@ class Split:
         return self.x.shape[0]
 
     def __getitem__(self, index: Tensor | slice) -> InMemory:
-        return InMemory(self.x[index], {name: value[index] for name, value in self.y.items()})
+        x = self.x[index] if isinstance(self.x, Mapped) else _chosen(self.x, index)
+        return InMemory(x, {name: _chosen(value, index) for name, value in self.y.items()})
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class InMemory(Split):
         """
         x = self.x.to(device, non_blocking=ahead)
         return InMemory(x, {name: value.to(device, non_blocking=ahead) for name, value in self.y.items()})
+
+
+def _chosen(values: Tensor, index: Tensor | slice) -> Tensor:
+    # Whole rows are copied; by an index in brackets, torch goes number by number.
+    if isinstance(index, Tensor) and index.dtype == torch.int64:
+        return values.index_select(0, index)
+    return values[index]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SHARE", "feed_of", "fits_device", "settle"]
+__all__ = ["SHARE", "feed_of", "fits_device", "settle", "where_from"]
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from zoo.data.mapped import Mapped
 from zoo.data.options import DataOptions
 from zoo.data.storage import fits_memory
 from zoo.training.feed import Feed
+from zoo.training.order import WINDOW
 
 SHARE = 0.5
 """The share of a device's free memory that the images of a split may take."""
@@ -60,3 +61,15 @@ def feed_of(
     settled = settle(split, device)
     windowed = isinstance(settled.x, Mapped) and not fits_memory(settled.x.stored_bytes)
     return Feed(images, settled, options, batch_size, seed, device, windowed)
+
+
+def where_from(feed: Feed) -> tuple[str, ...]:
+    """Return what a person should know of how images reach the device, a line each; nothing if they lie there."""
+    found = []
+    device = feed.device or feed.split.x.device
+    if device.type != feed.split.x.device.type:
+        size = f"{feed.split.x.nbytes / 1e9:.1f} GB of images take more than {SHARE:.0%} of the free memory of {device}"
+        found.append(f"{size}: they are copied there batch by batch")
+    if feed.windowed:
+        found.append(f"images are shuffled in windows of {WINDOW >> 20} MB, which a disk can follow")
+    return tuple(found)
