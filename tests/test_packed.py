@@ -300,7 +300,7 @@ def test_a_disk_without_room_is_told_at_once_or_when_it_is_full(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "_write_all", full)
+        patch.setattr(packing, "write_all", full)
         with pytest.raises(ZooError, match="the disk is full: make room, and the same command goes on"):
             packs(data, out)
     packs(data, out)

@@ -6,24 +6,19 @@ __all__ = ["Tell", "pack"]
 
 import errno
 import hashlib
-import math
 import os
-import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from io import FileIO
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-import torch
 from torch import Tensor
 
 import zoo
-from zoo.data.header import HEADER, TYPES, Array, Header, PackedSplit, read_header
+from zoo.data.growing import growing, name_of, opened, write_all
+from zoo.data.header import HEADER, Header, PackedSplit, read_header
 from zoo.data.journal import JOURNAL, Entry, Journal
 from zoo.data.skipped import skipped_note
 from zoo.data.source import Block, Blocks, Source
@@ -37,15 +32,6 @@ BLOCK = 8 << 20
 
 MOST = 4096
 """Images in a block at the most, so that progress shows with small ones too."""
-
-_NAMES = {
-    torch.uint8: "uint8",
-    torch.float16: "float16",
-    torch.float32: "float32",
-    torch.float64: "float64",
-    torch.int64: "int64",
-}
-_WHOLE = (torch.bool, torch.int8, torch.int16, torch.int32)
 
 
 def pack(source: Source, out: Path, request: Mapping[str, Any], command: str, tell: Tell) -> Header:
@@ -63,8 +49,8 @@ def pack(source: Source, out: Path, request: Mapping[str, Any], command: str, te
     """
     if (finished := _finished(out, request)) is not None:
         return finished
-    layout = {name: (_name(dtype), shape) for name, (dtype, shape) in source.labels.items()}
-    plan = {"request": dict(request), "name": source.name, "shape": source.shape, "dtype": _name(source.dtype)}
+    layout = {name: (name_of(dtype), shape) for name, (dtype, shape) in source.labels.items()}
+    plan = {"request": dict(request), "name": source.name, "shape": source.shape, "dtype": name_of(source.dtype)}
     with _told(out), _folder(out, {**plan, "labels": layout, "notes": source.notes}, command) as journal:
         work = _Work(source, out, journal, tell)
         _check_room(out, work)
@@ -120,35 +106,6 @@ def _told(out: Path) -> Iterator[None]:
         raise ZooError(f"{out}: {reason}") from error
 
 
-def _name(dtype: torch.dtype) -> str:
-    """Return what values are stored as; labels of other types are stored as whole numbers or `float32`."""
-    if dtype in _NAMES:
-        return _NAMES[dtype]
-    return "int64" if dtype in _WHOLE else "float32"
-
-
-@dataclass
-class _File:
-    """An array that is being written."""
-
-    path: Path
-    dtype: str
-    shape: tuple[int, ...]
-    """The shape of one row."""
-
-    @property
-    def row_bytes(self) -> int:
-        return math.prod(self.shape) * TYPES[self.dtype][1].itemsize
-
-    def content(self, rows: Tensor) -> memoryview:
-        """Return what rows are in the file."""
-        stored = rows.numpy().astype(TYPES[self.dtype][1], order="C", copy=False)
-        return stored.reshape(-1).view(np.uint8).data
-
-    def of(self, rows: int, sha256: str) -> Array:
-        return Array(self.path.name, self.dtype, (rows, *self.shape), sha256)
-
-
 class _Work:
     """The writing of one set."""
 
@@ -156,7 +113,7 @@ class _Work:
         self.source = source
         self.journal = journal
         self.splits: dict[str, Blocks] = {"train": source.train, "test": source.test}
-        self.files = {name: _files(out, name, source) for name in self.splits}
+        self.files = {name: growing(out, name, source) for name in self.splits}
         self.total = sum(split.count for split in self.splits.values())
         row = self.files["train"][0].row_bytes
         self.block = max(1, min(MOST, BLOCK // row))
@@ -176,12 +133,12 @@ class _Work:
         """Write a split, from where it was stopped on."""
         hashes = [hashlib.sha256() for _ in self.files[split]]
         done = self._verify(split, hashes)
-        with _opened(self.files[split]) as streams:
+        with opened(self.files[split]) as streams:
             for block in self.splits[split].read(done, self.block):
                 identity = self.splits[split].identity(done, done + block.items)
                 contents = [file.content(rows) for file, rows in zip(self.files[split], _rows(block), strict=True)]
                 for stream, content, found in zip(streams, contents, hashes, strict=True):
-                    _write_all(stream, content)
+                    write_all(stream, content)
                     found.update(content)
                 sums = tuple(zlib.crc32(content) for content in contents)
                 self.journal.add(Entry(split, block.items, len(block.x), identity, sums, block.skipped))
@@ -203,7 +160,7 @@ class _Work:
         """
         sound: list[Entry] = []
         items, sizes = 0, [0] * len(hashes)
-        with _opened(self.files[split]) as streams:
+        with opened(self.files[split]) as streams:
             for stream in streams:
                 stream.seek(0)
             for entry in self.entries(split):
@@ -251,30 +208,8 @@ class _Work:
         self._tell(self._done, self.total)
 
 
-def _files(out: Path, split: str, source: Source) -> list[_File]:
-    x = _name(source.dtype)
-    files = [_File(out / f"{split}.{TYPES[x][0]}", x, source.shape)]
-    for number, (label, (dtype, shape)) in enumerate(source.labels.items()):
-        kind = _name(dtype)
-        plain = label if re.fullmatch(r"[a-z0-9_-]+", label) else f"labels{number}"
-        files.append(_File(out / f"{split}-{plain}.{TYPES[kind][0]}", kind, shape))
-    return files
-
-
 def _rows(block: Block) -> tuple[Tensor, ...]:
     return (block.x, *block.y.values())
-
-
-@contextmanager
-def _opened(files: list[_File]) -> Iterator[list[FileIO]]:
-    """Open files to read from their start, or to write at their end."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(FileIO(file.path, "a+")) for file in files]
-
-
-def _write_all(stream: FileIO, content: memoryview) -> None:
-    while len(content):
-        content = content[stream.write(content) :]
 
 
 def _check_room(out: Path, work: _Work) -> None:

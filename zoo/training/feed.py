@@ -60,6 +60,11 @@ class Feed:
     windowed: bool = False
 
     @property
+    def where(self) -> torch.device:
+        """The device on which batches come."""
+        return self.device or self.split.x.device
+
+    @property
     def resident(self) -> bool:
         """Whether batches are gathered where they are wanted, and from memory."""
         x = self.split.x
@@ -93,8 +98,7 @@ class Feed:
 
     def _streamed(self, order: Tensor, ends: list[int], start: int) -> Iterator[Stored]:
         ahead = rows_of_window(self._row_bytes()) if self.windowed else None
-        stream = Stream(self.split, self.device or self.split.x.device, ahead)
-        for images, index in stream.batches(order, ends, start):
+        for images, index in Stream(self.split, self.where, ahead).batches(order, ends, start):
             yield Stored(images, index)
 
     def _row_bytes(self) -> int:
@@ -108,13 +112,17 @@ class Feed:
 
     def in_order(self) -> Iterator[Batch]:
         """Yield the split once in its own order, not augmented."""
+        for stored in self.stored_in_order():
+            yield self.read(stored, varied=False)
+
+    def stored_in_order(self) -> Iterator[Stored]:
+        """Yield the split once in its own order, as it is kept."""
         count = len(self.split)
         if not self.resident:
-            ends = [*range(self.batch_size, count, self.batch_size), count]
-            yield from (self.read(one, varied=False) for one in self._streamed(torch.arange(count), ends, 0))
+            yield from self._streamed(torch.arange(count), [*range(self.batch_size, count, self.batch_size), count], 0)
             return
         for start in range(0, count, self.batch_size):
-            yield self.batch(torch.arange(start, min(start + self.batch_size, count)), varied=False)
+            yield self.gather(torch.arange(start, min(start + self.batch_size, count), device=self.where))
 
     def batch(self, index: Tensor, *, varied: bool) -> Batch:
         """Return the images at an index `(B,)`."""

@@ -66,7 +66,7 @@ def feed_of(
 def where_from(feed: Feed) -> tuple[str, ...]:
     """Return what a person should know of how images reach the device, a line each; nothing if they lie there."""
     found = []
-    device = feed.device or feed.split.x.device
+    device = feed.where
     if device.type != feed.split.x.device.type:
         size = f"{feed.split.x.nbytes / 1e9:.1f} GB of images take more than {SHARE:.0%} of the free memory of {device}"
         found.append(f"{size}: they are copied there batch by batch")
