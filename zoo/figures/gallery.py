@@ -55,13 +55,14 @@ def draw_gallery(
     if isinstance(told, Reconstructs):
         pairs = told.reconstruct(first).cpu()
         save_pairs(first.cpu(), pairs, folder / "reconstructions.png", title=f"{title}: test images")
+    z = codes(model, batches) if isinstance(model, Embeds) else torch.empty(0)
     if isinstance(model, Embeds):
-        draw_latent(folder / "latent.png", model, batches, title)
+        draw_latent(folder / "latent.png", model, batches, z, title)
     # A condition has to be something where codes are varied: that of the first image.
     one = given(model, {name: value[:1] for name, value in batches[0].y.items()})
     if isinstance(one, Embeds) and isinstance(one, DecodesLatents) and one.continuous:
         device = batches[0].x.device
-        _draw_decoded(folder, one, one.latent_geometry, codes(model, batches), scores, title, device)
+        _draw_decoded(folder, one, one.latent_geometry, z, scores, title, device)
 
 
 def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
@@ -70,8 +71,10 @@ def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
     return torch.cat([one.embed(x).flatten(1).cpu() for one, x in told])
 
 
-def draw_latent(path: Path, model: Model, batches: Sequence[Batch], title: str, method: str = "pca") -> None:
-    """Write the map of codes, coloured by the data's label if it has one.
+def draw_latent(
+    path: Path, model: Model, batches: Sequence[Batch], z: Tensor, title: str, method: str = "pca"
+) -> None:
+    """Write the map of codes `(N, d)`, coloured by the data's label if it has one.
 
     Raises:
         ZooError: If the projection's library is not installed.
@@ -80,7 +83,6 @@ def draw_latent(path: Path, model: Model, batches: Sequence[Batch], title: str, 
     labels = None if name is None else torch.cat([batch.y[name].cpu() for batch in batches])
     if labels is not None and labels.ndim > 1:
         labels = None
-    z = codes(model, batches)
     chart = cast(Embeds, model).latent_geometry.chart(z.shape[1]) if method == "pca" else None
     z, axes = (z, None) if chart is None else (chart.places(z), chart.axes)
     heading = f"{title}: latent space"
