@@ -262,7 +262,7 @@ class TestTrained:
     ) -> None:
         values = []
         for pixels in (1, 144 * 20 * 5, 2**24):
-            monkeypatch.setattr(iwae_bound, "PIXELS", {"cpu": pixels})
+            monkeypatch.setattr(iwae_bound, "PIXELS", pixels)
             values.append(zoo.evaluate(trained.path, metrics={"iwae-bound": {"k": 50}})["iwae_bound"])
         assert values == pytest.approx([values[0]] * 3, abs=1e-4)
 

@@ -50,13 +50,15 @@ class Normal(Factorised):
 
     def log_prob(self, value: Tensor) -> Tensor:
         # Sums come first, so that few tensors are as large as the value.
-        units, deviation = math.prod(self.event_shape), value - self.loc
+        deviation = value - self.loc
+        event = deviation.shape[deviation.ndim - self.event_ndim :]
+        units = math.prod(event)
         if self.scale.ndim == 0:
-            square = sum_event(deviation**2, self.event_ndim) / self.scale**2
-            log_scale = units * self.scale.log()
+            square, log_scale = sum_event(deviation**2, self.event_ndim) / self.scale**2, units * self.scale.log()
         else:
             square = sum_event((deviation / self.scale) ** 2, self.event_ndim)
-            log_scale = sum_event(self.scale.log().expand(self.loc.shape), self.event_ndim)
+            wide = torch.broadcast_shapes(self.scale.shape, event)
+            log_scale = sum_event(self.scale.log().expand(wide), self.event_ndim)
         return -0.5 * (square + units * LOG_TWO_PI) - log_scale
 
     def log_prob_of_each(self, value: Tensor) -> Tensor:
