@@ -22,9 +22,7 @@ def rate_weight(model: LatentModel, step: Step) -> float | None:
     return float(beta) if beta is not None else None
 
 
-def log_likelihood(
-    model: LatentModel, x: Tensor, z: Tensor, beta: float | None, y: Mapping[str, Tensor]
-) -> Tensor:
+def log_likelihood(model: LatentModel, x: Tensor, z: Tensor, beta: float | None, y: Mapping[str, Tensor]) -> Tensor:
     """Return log p(x|z) of the normalised model in nats, `(S, B)`.
 
     Arguments:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["main", "run"]
 
-import gc
 import importlib
 import io
 import os
@@ -126,8 +125,6 @@ def main() -> None:
     except BrokenPipeError:
         # What is left goes nowhere, or Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    # The system takes back all memory at once: Python need not look through it first, which with torch takes a while.
-    gc.freeze()
     sys.exit(code)
 
 
