@@ -151,7 +151,7 @@ def pixels_at_once(device: torch.device) -> int:
 
 
 def _drawn(q: Distribution, k: int, draws: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield codes `(S, B, *latent)` and their log q(z|x), `(S, B)`, k in all, of as many draws at a time as are told."""
+    """Yield codes `(S, B, *latent)` and their log q(z|x), `(S, B)`, k in all, of several draws at a time."""
     for start in range(0, k, draws * DRAWN):
         drawn = [q.draw((DRAWN,)) for _ in range(start, min(k, start + draws * DRAWN), DRAWN)]
         z = torch.cat([code for code, _ in drawn])[: k - start]

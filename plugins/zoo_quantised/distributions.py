@@ -62,7 +62,10 @@ class Quantised(Distribution):
     @property
     def extras(self) -> dict[str, Tensor]:
         """The share of codes that the batch uses, exp of the entropy of their frequencies, and each penalty."""
-        frequency = torch.bincount(self.indices.flatten(), minlength=self.codes) / self.indices.numel()
+        places = self.indices.flatten()
+        # Counted by a sum of known size: bincount looks for the largest, for which a GPU waits.
+        ones = torch.ones(len(places), device=places.device)
+        frequency = torch.zeros(self.codes, device=places.device).scatter_add(0, places, ones) / len(places)
         used = (frequency > 0).float().mean()
         return {"usage": used, "perplexity": torch.special.entr(frequency).sum().exp(), **self.penalties}
 

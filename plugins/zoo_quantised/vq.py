@@ -32,6 +32,8 @@ class VqPosterior(Quantiser):
         Jukebox: A Generative Model for Music (Dhariwal et al., 2020), arXiv:2005.00341, for the revival of dead codes.
     """
 
+    # The library looks whether codes have died at each step.
+    reads_back = True
     started: Tensor
 
     def __init__(self, options: VqOptions, site: Site) -> None:
