@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.interfaces import Batch, Step
-from zoo.runs.folder import Run, find_run
+from zoo.runs.folder import find_run
 from zoo.training.threads import _operations
 
 Here = Callable[..., Done]
@@ -161,44 +161,6 @@ class TestFigures:
         zoo_here("train", "--resume", "runs/a")
         assert (desk / "runs/a/figures/samples.png").is_file()
         assert len(find_run("runs/a").records()) == 2
-
-
-class TestRecords:
-    def lines(self, path: Path) -> list[int]:
-        return [record["epoch"] for record in Run(path).records()]
-
-    def add(self, path: Path, epoch: int, **more: object) -> None:
-        record: Mapping[str, Any] = {"epoch": epoch, "train": {"loss": 1.5}, **more}
-        Run(path).append_record(record)
-
-    def test_lines_are_added_to_the_file_that_is_there(self, tmp_path: Path) -> None:
-        self.add(tmp_path, 1)
-        file = (tmp_path / "metrics.jsonl").stat().st_ino
-        for epoch in range(2, 30):
-            self.add(tmp_path, epoch)
-        assert self.lines(tmp_path) == list(range(1, 30))
-        assert (tmp_path / "metrics.jsonl").stat().st_ino == file
-
-    def test_a_stopped_run_s_later_epochs_are_replaced(self, tmp_path: Path) -> None:
-        for epoch in (1, 2, 3):
-            self.add(tmp_path, epoch)
-        self.add(tmp_path, 2, again=True)
-        assert self.lines(tmp_path) == [1, 2]
-        assert Run(tmp_path).records()[-1]["again"]
-
-    @pytest.mark.parametrize("end", ['{"epoch": 2, "tr', '{"epoch": 2}', "nonsense\n", "\n"])
-    def test_what_a_crash_left_is_cleared_away(self, tmp_path: Path, end: str) -> None:
-        self.add(tmp_path, 1)
-        with (tmp_path / "metrics.jsonl").open("a") as file:
-            file.write(end)
-        self.add(tmp_path, 2)
-        assert self.lines(tmp_path) == [1, 2]
-
-    def test_a_line_longer_than_what_is_looked_at_is_no_trouble(self, tmp_path: Path) -> None:
-        self.add(tmp_path, 1, note="x" * 100_000)
-        self.add(tmp_path, 2)
-        self.add(tmp_path, 3)
-        assert self.lines(tmp_path) == [1, 2, 3]
 
 
 def test_the_watch_itself_sees_an_import(tmp_path: Path) -> None:

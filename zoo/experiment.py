@@ -29,7 +29,7 @@ from zoo.following import Following
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import write_card
-from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from zoo.runs.checkpoint import Checkpoints, read_checkpoint
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
@@ -275,10 +275,7 @@ def _trainer(job: _Job, run: Run, following: Following, progress: Progress) -> T
         run.append_record(line)
         following.epoch(line)
 
-    def save(checkpoint: Checkpoint) -> None:
-        write_checkpoint(run.path, checkpoint)
-
-    return Trainer(job.model, job.data, job.settings.training, progress, save, record)
+    return Trainer(job.model, job.data, job.settings.training, progress, Checkpoints(run.path), record)
 
 
 def _start_from(model: Model, where: Path) -> None:

@@ -41,9 +41,6 @@ class RealNvp(Flow):
         Density Estimation Using Real NVP (Dinh et al., 2017), arXiv:1605.08803.
     """
 
-    # zuko's coupling looks for the places of its mask each time.
-    reads_back = True
-
     def __init__(self, options: RealNvpOptions, site: Site) -> None:
         super().__init__()
         # Elsewhere in the model already: held, not owned.
