@@ -57,8 +57,8 @@ class Normal(Factorised):
             square, log_scale = sum_event(deviation**2, self.event_ndim) / self.scale**2, units * self.scale.log()
         else:
             square = sum_event((deviation / self.scale) ** 2, self.event_ndim)
-            wide = torch.broadcast_shapes(self.scale.shape, event)
-            log_scale = sum_event(self.scale.log().expand(wide), self.event_ndim)
+            batch = self.scale.shape[: max(0, self.scale.ndim - self.event_ndim)]
+            log_scale = sum_event(self.scale.log().expand(*batch, *event), self.event_ndim)
         return -0.5 * (square + units * LOG_TWO_PI) - log_scale
 
     def log_prob_of_each(self, value: Tensor) -> Tensor:

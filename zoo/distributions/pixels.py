@@ -194,4 +194,5 @@ def _log_sigmoid_of_size(logits: Tensor, event_ndim: int) -> Tensor:
     factors = logits.abs().sigmoid_().flatten(-event_ndim) if event_ndim else logits.abs().sigmoid_().unsqueeze(-1)
     units = factors.shape[-1]
     several = max(count for count in range(1, min(units, _FACTORS) + 1) if units % count == 0)
-    return factors.unflatten(-1, (units // several, several)).prod(-1).log_().sum(-1)
+    products = factors.reshape(*factors.shape[:-1], units // several, several).prod(-1)
+    return products.log_().sum(-1)

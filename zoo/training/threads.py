@@ -56,15 +56,15 @@ def _operations(model: Model, batch: Batch, step: Step) -> float:
     with isolated(0), torch.no_grad(), _Counter() as counter:
         model.loss(batch, step)
     model.train(training)
-    return 3.0 * counter.total
+    return 3.0 * float(counter.total)
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Counts operations as torch's own counter does, which would import torch's compiler when it is first used."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.total = 0.0
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -74,5 +74,5 @@ class _Counter(TorchDispatchMode):
         found = func(*args, **(kwargs or {}))
         count = flop_registry.get(func.overloadpacket)
         if count is not None:
-            self.total += count(*args, **(kwargs or {}), out_val=found)
+            self.total += float(count(*args, **(kwargs or {}), out_val=found))
         return found

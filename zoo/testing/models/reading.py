@@ -44,11 +44,11 @@ def waits_of(model: Model, batch: Batch, step: Step) -> list[str]:
     return list(dict.fromkeys(operations.found))
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Notes operations whose result, or its shape, is a number that the host has to know."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.found: list[str] = []
         self.looking = True
 
