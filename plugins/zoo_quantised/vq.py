@@ -32,6 +32,8 @@ class VqPosterior(Quantiser):
         Jukebox: A Generative Model for Music (Dhariwal et al., 2020), arXiv:2005.00341, for the revival of dead codes.
     """
 
+    # Running means and the revival of codes are of all vectors of a batch.
+    whole_batch = True
     started: Tensor
 
     def __init__(self, options: VqOptions, site: Site) -> None:
@@ -51,6 +53,8 @@ class VqPosterior(Quantiser):
             threshold_ema_dead_code=int(options.revive > 0),
             commitment_weight=0.0,
             rotation_trick=False,
+            # It is handed whole batches, also where several processes share them.
+            sync_codebook=False,
         )
 
     @property

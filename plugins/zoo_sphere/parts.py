@@ -28,6 +28,8 @@ class VmfPosterior(Posterior):
     """
 
     geometry = SphereGeometry()
+    # Its draws are by rejection.
+    whole_batch = True
 
     def __init__(self, options: VmfOptions, site: Site) -> None:
         super().__init__()

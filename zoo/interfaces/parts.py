@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 
 
 class Part(nn.Module, ABC):
-    """Anything that a model is composed of; built as `Name(options, site)`."""
+    """Anything that a model is composed of; built as `Name(options, site)`.
+
+    Attributes:
+        whole_batch: Whether it computes with several images of a batch together, batch normalisation apart, or draws
+            more or fewer random numbers by what an image is. Processes that share a batch must then all see it.
+    """
+
+    whole_batch: bool = False
 
     def prepare(self, batch: Batch) -> None:
         """Start from data, once, before the first step of a run: k-means codes, pseudo-inputs; nothing by default."""

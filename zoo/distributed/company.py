@@ -1,0 +1,128 @@
+"""How the processes of a run share a step: each a part of the batch, and all of them one set of weights."""
+
+from __future__ import annotations
+
+__all__ = ["Company", "alone", "company_of"]
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from zoo.distributed.networks import SharedNetworks, looks_at_whole_batches
+from zoo.distributed.rows import SharedRows
+from zoo.distributed.share import Share
+from zoo.distributed.world import Alone, World
+from zoo.interfaces import Terms
+from zoo.training.randomness import random_state, set_random_state
+
+_SELDOM = 16
+"""Where reading a message makes a GPU wait, processes agree at each so many steps only."""
+
+
+def company_of(model: nn.Module, world: World) -> Company:
+    """Return how processes share the steps of a model, which is on its device."""
+    whole = world.size > 1 and looks_at_whole_batches(model)
+    return Company(world, next(iter(model.parameters())).device, SharedNetworks(model, world) if whole else None)
+
+
+def alone(device: torch.device) -> Company:
+    """Return the company of a lone process."""
+    return Company(Alone(), device, None)
+
+
+@final
+class Company:
+    """The processes of a run at their steps.
+
+    The loss of a process counts as much as its rows among all, so that the sum of their gradients is the gradient of the
+    whole batch's mean, however uneven the rows are.
+
+    Arguments:
+        world: The processes.
+        device: Where this one computes.
+        networks: What shares networks alone, for a model that looks at whole batches.
+    """
+
+    def __init__(self, world: World, device: torch.device, networks: SharedNetworks | None) -> None:
+        self.world = world
+        self._device = device
+        self._networks = networks
+        self._seldom = 1 if device.type == "cpu" else _SELDOM
+        self._pending = 0.0
+
+    def share(self, count: int) -> Share:
+        """Return this process's share of a batch of so many rows."""
+        if self.world.size == 1 or self._networks is not None:
+            return Share.whole(count, self.world.size)
+        return Share.of(count, self.world.rank, self.world.size)
+
+    def computing(self, share: Share) -> AbstractContextManager[object]:
+        """Read a batch and compute its loss inside the `with`: noise and statistics are those of the whole batch."""
+        if self.world.size == 1:
+            return nullcontext()
+        return SharedRows(self.world, share) if self._networks is None else self._networks.within()
+
+    def weigh(self, terms: Terms, share: Share) -> Terms:
+        """Return terms whose sum over processes is that of the whole batch."""
+        if self.world.size == 1:
+            return terms
+        weighed: tuple[Mapping[str, Tensor], ...] = tuple(
+            {name: share.weight * value for name, value in values.items()} for values in (terms.logs, terms.adversaries)
+        )
+        return Terms(share.weight * terms.loss, *weighed)
+
+    @torch.no_grad()
+    def pool(self, weighed: Terms, parameters: Sequence[nn.Parameter] = ()) -> Terms:
+        """Replace the gradients of parameters by their sums, and return the terms of the whole batch; in one message."""
+        if self.world.size == 1:
+            return weighed
+        values = {"loss": weighed.loss, **weighed.logs, **weighed.adversaries}
+        told = torch.stack([value.detach().to(torch.float32).reshape(()) for value in values.values()])
+        # A process may have had no use for a parameter that another one used.
+        used = torch.tensor([float(parameter.grad is not None) for parameter in parameters], device=self._device)
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.world.sum([told, used, *[parameter.grad for parameter in parameters if parameter.grad is not None]])
+        if self._device.type == "cpu":
+            for parameter, times in zip(parameters, used.tolist(), strict=True):
+                parameter.grad = parameter.grad if times else None
+        pooled = dict(zip(values, told.unbind(), strict=True))
+        return replace(
+            weighed,
+            loss=pooled["loss"],
+            logs={name: pooled[name] for name in weighed.logs},
+            adversaries={name: pooled[name] for name in weighed.adversaries},
+        )
+
+    def agree(self, seconds: float, asked: bool, count: int | None = None) -> tuple[float, bool]:
+        """Return the time that the first process took since it was last asked, and whether any was asked to stop.
+
+        Arguments:
+            seconds: What this process took.
+            asked: Whether it was asked to stop.
+            count: The steps taken, where the answer may wait for a later one; it is then no time, and no.
+        """
+        if self.world.size == 1:
+            return seconds, asked
+        self._pending += seconds
+        if count is not None and count % self._seldom:
+            return 0.0, False
+        told = torch.tensor([self._pending * self.world.first, float(asked)], device=self._device)
+        self.world.sum([told])
+        self._pending = 0.0
+        taken, stop = told.tolist()
+        return taken, stop > 0
+
+    def settle(self, model: nn.Module) -> None:
+        """Give every process the weights, the buffers and the random numbers of the first one."""
+        if self.world.size == 1:
+            return
+        state = random_state(self._device)
+        with torch.no_grad():
+            self.world.follow([*model.parameters(), *model.buffers(), *state.values()])
+        set_random_state(state, self._device)
