@@ -20,6 +20,9 @@ from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
+from zoo.distributed.company import company_of
+from zoo.distributed.launch import ProcessLost
+from zoo.distributed.meeting import Meeting, met
 from zoo.errors import Diverged, Interrupted, ZooError
 from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
 from zoo.evaluation.measure import score, usual
@@ -38,8 +41,9 @@ from zoo.tracking import Tracker, still_there
 from zoo.training.allocator import keep_freed_memory
 from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
-from zoo.training.progress import Progress
+from zoo.training.progress import Progress, Silent
 from zoo.training.randomness import isolated
+from zoo.training.threads import with_threads
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
@@ -71,11 +75,16 @@ class _Job:
     site: Site
     model: Model
     data: TrainingData
-    device: torch.device
+    meeting: Meeting
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        return self.meeting.device
 
 
-def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
-    device = choose_device(settings.training.device)
+def _make_job(registry: Registry, settings: Settings, images: ImageSet, meeting: Meeting) -> _Job:
+    device = meeting.device
     if device.type == "cpu":
         keep_freed_memory()
     training, options = settings.training, settings.data_options
@@ -97,7 +106,7 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
     validation = None
     if held is not None:
         validation = Feed(images, _on(held, device), options, BLOCK, training.seed)
-    return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), device)
+    return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), meeting)
 
 
 def _on(split: Split, device: torch.device) -> Split:
@@ -125,18 +134,26 @@ def run_training(
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or a tracker does not import.
         Diverged: If training stopped making sense; the folder then holds the last good weights.
+        ProcessLost: If several processes train it, and one of them is gone.
     """
     # A mistake that can be told at once, before data is read or downloaded.
     choose_device(settings.training.device)
     for tracker in trackers:
         tracker.load()
-    with isolated(settings.training.seed):
-        settings, images = open_or_fall_back(registry, settings, progress)
-        job = _make_job(registry, settings, images)
+    with met(settings.training) as meeting, isolated(settings.training.seed):
+        progress = progress if meeting.world.first else Silent()
+        with _first_alone(meeting):
+            settings, images = open_or_fall_back(registry, settings, progress)
+        job = _make_job(registry, settings, images, meeting)
         if settings.training.init_from is not None:
             _start_from(job.model, Path(settings.training.init_from))
         title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
-        run = Run(new_run_folder(out, title, settings.data), plugins=registry.plugins.paths)
+        path = new_run_folder(out, title, settings.data) if meeting.world.first else Path()
+        run = Run(Path(meeting.world.hear(str(path))), plugins=registry.plugins.paths)
+        if not meeting.world.first:
+            trainer = _trainer(job, run, None, progress)
+            trainer.start()
+            return _attend(job, run, trainer)
         with _new_folder(run.path):
             run.write_config({**_tables(registry, run, settings, command), **_tracking(trackers)})
             following = Following(registry.plugins, run, progress, trackers)
@@ -188,8 +205,16 @@ def resume(
         trackers, notes = still_there(registry, tables.get("track", {}))
         for note in notes:
             progress.say(note)
-    with isolated(training.seed):
-        job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
+    with met(training) as meeting, isolated(training.seed):
+        with _first_alone(meeting):
+            images = open_images(registry, settings.data, settings.data_options)
+        job = _make_job(registry, settings, images, meeting)
+        # Nothing is written before all of them have read it.
+        meeting.world.sum([torch.zeros(1, device=meeting.device)])
+        if not meeting.world.first:
+            trainer = _trainer(job, run, None, Silent())
+            trainer.restore(checkpoint)
+            return _attend(job, run, trainer), True
         following = Following(registry.plugins, run, progress, trackers)
         trainer = _trainer(job, run, following, progress)
         trainer.restore(checkpoint)
@@ -257,15 +282,33 @@ def _new_folder(path: Path) -> Iterator[None]:
         raise
 
 
-def _trainer(job: _Job, run: Run, following: Following, progress: Progress) -> Trainer:
+@contextmanager
+def _first_alone(meeting: Meeting) -> Iterator[None]:
+    """Let the first process do what is in the `with` before the others, which find what it left in the caches."""
+    if not meeting.world.first:
+        meeting.world.wait_for_first()
+    try:
+        yield
+    finally:
+        if meeting.world.first:
+            meeting.world.wait_for_first()
+
+
+def _trainer(job: _Job, run: Run, following: Following | None, progress: Progress) -> Trainer:
+    """Return what trains the job; without followers nothing is written either."""
+
     def record(line: Mapping[str, Any]) -> None:
+        if following is None:
+            return
         run.append_record(line)
         following.epoch(line)
 
     def save(checkpoint: Checkpoint) -> None:
-        write_checkpoint(run.path, checkpoint)
+        if following is not None:
+            write_checkpoint(run.path, checkpoint)
 
-    return Trainer(job.model, job.data, job.settings.training, progress, save, record)
+    company = company_of(job.model, job.meeting.world)
+    return Trainer(job.model, job.data, job.settings.training, progress, save, record, company)
 
 
 def _start_from(model: Model, where: Path) -> None:
@@ -277,11 +320,29 @@ def _start_from(model: Model, where: Path) -> None:
 
 
 def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
+    again = f"go on with 'zoo train --resume {run.path}'"
     try:
         with following.training():
             return _train(job, run, trainer, following, progress)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
+        raise Interrupted(f"interrupted and saved; {again}") from None
+    except ProcessLost as error:
+        raise error.going_on(again) from None
+    finally:
+        job.meeting.world.wait_for_first()
+
+
+def _attend(job: _Job, run: Run, trainer: Trainer) -> Run:
+    """Train with the first process, and wait until it has written what there is to write."""
+    try:
+        trainer.fit()
+    except ProcessLost as error:
+        raise error.going_on(f"go on with 'zoo train --resume {run.path}'") from None
+    except (Diverged, KeyboardInterrupt):
+        job.meeting.world.wait_for_first()
+        raise
+    job.meeting.world.wait_for_first()
+    return run
 
 
 def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
@@ -296,7 +357,9 @@ def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress
         raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
     save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
     progress.say("scoring the test images and drawing figures")
-    following.evaluated(_report(job, run, trainer.present_step(), outcome))
+    # The other processes wait, and leave it their cores.
+    with with_threads(torch.get_num_threads() * job.meeting.neighbours):
+        following.evaluated(_report(job, run, trainer.present_step(), outcome))
     return run
 
 

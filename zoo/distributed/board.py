@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Board", "ProcessLost"]
+__all__ = ["PATIENCE", "Board", "make_file"]
 
 import mmap
 import os
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.errors import ZooError
+from zoo.distributed.launch import ProcessLost
 
 PATIENCE = 30 * 60.0
 """Seconds that a process waits for the others; one that died is known at once."""
@@ -27,12 +27,6 @@ _MOST = 4 << 20
 _LINE = 64
 _EAGER, _YIELDING = 2000, 20_000
 _NAP, _LOOK_EVERY = 1e-4, 500
-
-
-class ProcessLost(ZooError):
-    """Another process of the run is gone, or does not answer: exit code 1."""
-
-    exit_code = 1
 
 
 class Board:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["Group", "join"]
+__all__ = ["Group", "join", "lost"]
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from typing import final
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from zoo.distributed.board import PATIENCE, ProcessLost
-from zoo.distributed.launch import Launch
+from zoo.distributed.board import PATIENCE
+from zoo.distributed.launch import Launch, ProcessLost
 from zoo.distributed.world import World
 from zoo.errors import ZooError
 
 _LOOK = 0.05
+_MEETINGS = count()
+"""Told apart over all groups of a process, because what is in the store stays there."""
 
 
 def join(launch: Launch, device: torch.device) -> Group:
@@ -62,7 +65,6 @@ class Group(World):
         self.size = dist.get_world_size()
         self._device = device
         self._mine = mine
-        self._meetings = 0
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
         if not tensors:
@@ -106,8 +108,7 @@ class Group(World):
 
     def wait_for_first(self) -> None:
         # By the store, not by a message, for which patience may end while the first one draws figures.
-        self._meetings += 1
-        here = f"zoo/first/{self._meetings}"
+        here = f"zoo/first/{next(_MEETINGS)}"
         store = dist.distributed_c10d._get_default_store()
         with _lost():
             if self.first:
@@ -131,4 +132,14 @@ def _lost() -> Iterator[None]:
             raise
         silent = "imed out" in told or "imeout" in told
         what = "does not answer" if silent else "has ended before its time"
-        raise ProcessLost(f"another process of this run {what}") from error
+        raise lost(f"another process of this run {what}") from error
+
+
+def lost(message: str) -> ProcessLost:
+    """Return the error of a lost process, told by the one that finds it first."""
+    try:
+        found = dist.distributed_c10d._get_default_store().add("zoo/lost", 1)
+    except (RuntimeError, ValueError):
+        # Whoever kept the store is gone too.
+        found = 1
+    return ProcessLost(message, tells=found == 1)

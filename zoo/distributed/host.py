@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Host", "settle"]
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import final
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from zoo.distributed.board import Board, make_file
-from zoo.distributed.group import Group
+from zoo.distributed.group import Group, lost
+from zoo.distributed.launch import ProcessLost
 from zoo.distributed.world import World
 
 
@@ -62,11 +64,17 @@ class Host(World):
         for part in _parts(flat, self._board.room // 4):
             self._sum_at_once(part)
 
+    def _meet(self) -> None:
+        try:
+            self._board.meet()
+        except ProcessLost as error:
+            raise lost(str(error)) from None
+
     def _sum_at_once(self, flat: Sequence[Tensor]) -> None:
         sizes = [len(tensor) for tensor in flat]
         size = 4 * sum(sizes)
         torch.cat(list(flat), out=self._board.page(size).view(torch.float32))
-        self._board.meet()
+        self._meet()
         pages = [page.split(sizes) for page in self._board.pages(size).view(torch.float32)]
         # In the order of ranks on every process, so that all of them find the same bits.
         for i, total in enumerate(flat):
@@ -75,19 +83,27 @@ class Host(World):
                 total.add_(page[i])
 
     def gather(self, rows: Tensor, most: int) -> Tensor:
-        mine = rows.contiguous().view(-1).view(torch.uint8) if rows.numel() else rows.new_empty(0, dtype=torch.uint8)
-        length = most * (rows[:1].numel() or _numel(rows.shape[1:])) * rows.element_size()
+        mine = _bytes(rows)
+        length = most * math.prod(rows.shape[1:]) * rows.element_size()
         everyone = torch.empty(self.size, length, dtype=torch.uint8)
         for start in range(0, length, self._board.room):
             piece = mine[start : start + self._board.room]
             size = min(self._board.room, length - start)
             self._board.page(size)[: len(piece)].copy_(piece)
-            self._board.meet()
+            self._meet()
             everyone[:, start : start + size].copy_(self._board.pages(size))
         return everyone.view(-1).view(rows.dtype).view(self.size * most, *rows.shape[1:])
 
     def follow(self, tensors: Sequence[Tensor]) -> None:
-        self._group.follow(tensors)
+        for tensor in tensors:
+            # A copy where it does not lie in one piece.
+            values = tensor.detach().contiguous()
+            for piece in _bytes(values).split(self._board.room):
+                if self.first:
+                    self._board.page(len(piece)).copy_(piece)
+                self._meet()
+                piece.copy_(self._board.pages(len(piece))[0])
+            tensor.copy_(values)
 
     def hear(self, text: str) -> str:
         return self._group.hear(text)
@@ -99,11 +115,8 @@ class Host(World):
         self._group.close()
 
 
-def _numel(shape: Sequence[int]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count
+def _bytes(values: Tensor) -> Tensor:
+    return values.contiguous().view(-1).view(torch.uint8)
 
 
 def _in_memory_order(tensor: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Launch", "launched", "refuse_launch"]
+__all__ = ["Launch", "ProcessLost", "launched", "refuse_launch"]
 
 import os
 from collections.abc import Mapping
@@ -28,6 +28,25 @@ class Launch:
     size: int
     local_rank: int
     local_size: int
+
+
+class ProcessLost(ZooError):
+    """Another process of the run is gone, or does not answer: exit code 1.
+
+    Arguments:
+        message: What is known.
+        tells: Whether it is this process that tells people, and not another one that found the same.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, tells: bool = True) -> None:
+        super().__init__(message)
+        self.tells = tells
+
+    def going_on(self, how: str) -> ProcessLost:
+        """Return it with what to do next."""
+        return ProcessLost(f"{self}; {how}", self.tells)
 
 
 def launched(environment: Mapping[str, str] | None = None) -> Launch | None:

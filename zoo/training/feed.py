@@ -33,6 +33,9 @@ class Stored:
     def __len__(self) -> int:
         return len(self.index)
 
+    def __getitem__(self, rows: slice) -> Stored:
+        return Stored(self.images[rows], self.index[rows])
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -79,8 +82,14 @@ class Feed:
 
     def in_order(self) -> Iterator[Batch]:
         """Yield the split once in its own order, not augmented."""
+        for stored in self.stored_in_order():
+            yield self.read(stored, varied=False)
+
+    def stored_in_order(self) -> Iterator[Stored]:
+        """Yield the split once in its own order, as it is kept."""
         for start in range(0, len(self.split), self.batch_size):
-            yield self.batch(torch.arange(start, min(start + self.batch_size, len(self.split))), varied=False)
+            index = torch.arange(start, min(start + self.batch_size, len(self.split)), device=self.split.x.device)
+            yield self.gather(index)
 
     def batch(self, index: Tensor, *, varied: bool) -> Batch:
         """Return the images at an index `(B,)`."""

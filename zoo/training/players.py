@@ -56,6 +56,11 @@ class Optimisers:
             turns: Who moves.
             lr: The learning rate of those that have none of their own; a tensor stays on its device.
         """
+        self.find_gradients(terms, turns)
+        self.descend(turns, lr)
+
+    def find_gradients(self, terms: Terms, turns: Sequence[str]) -> None:
+        """Give the parameters of players the gradients of their own losses."""
         losses = {"model": terms.loss, **terms.adversaries}
         if len(self._made) > 1:
             self._assign_each(turns, losses)
@@ -63,6 +68,13 @@ class Optimisers:
             for name in turns:
                 self._made[name].zero_grad(set_to_none=True)
                 losses[name].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+    def parameters(self, turns: Sequence[str]) -> list[nn.Parameter]:
+        """Return what players move."""
+        return [parameter for name in turns for parameter in self.players[name].parameters.values()]
+
+    def descend(self, turns: Sequence[str], lr: Tensor | float) -> None:
+        """Move players down the gradients that their parameters have; `lr` as for `move`."""
         for name in turns:
             own = self.players[name].lr
             self._move(name, lr if own is None else own)

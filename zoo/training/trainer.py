@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from zoo.distributed.company import Company, alone
 from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.runs.checkpoint import Checkpoint
@@ -90,6 +91,7 @@ class Trainer:
         progress: Who is told.
         save: Called with a checkpoint at the start, after each epoch and when interrupted.
         record: Called with each epoch's line of `metrics.jsonl`.
+        company: The processes that train it together; by default this one alone.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Trainer:
         progress: Progress,
         save: Callable[[Checkpoint], None],
         record: Callable[[Mapping[str, Any]], None],
+        company: Company | None = None,
     ) -> None:
         self.model = model
         self.data = data
@@ -108,14 +111,21 @@ class Trainer:
         self._save = save
         self._record = record
         self._device = next(iter(model.parameters())).device
+        self._company = company or alone(self._device)
+        several = self._company.world.size > 1
         self._optimisers = Optimisers(model.players(), options)
         self._average = Average(model, options.ema) if options.ema is not None else None
         self._patience = Patience(options.patience)
         self._precision = choose_precision(options.precision, self._device)
         self._position = position(self._device)
-        self._compiled = Compiled(model, options.batch_size, progress.say) if options.compile else None
+        self._compiled = None
+        if options.compile and not several:
+            self._compiled = Compiled(model, options.batch_size, progress.say)
         self._step = self._make_step()
-        self._take = Captured(self._step, CudaRecorder(), progress.say) if self._device.type == "cuda" else self._step
+        capture = self._device.type == "cuda" and not several
+        self._take = Captured(self._step, CudaRecorder(), progress.say) if capture else self._step
+        if several and (options.compile or self._device.type == "cuda"):
+            progress.say("NOTE: steps run one by one and not compiled, because several processes share them")
         self._threads: int | None = None
         self._at = _Counters()
         self._last: Stored | None = None
@@ -124,7 +134,8 @@ class Trainer:
     def _make_step(self) -> TrainStep:
         loss = self._loss if self._compiled is None else self._compiled
         shorten = partial(shortened, self._precision, self._device)
-        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, self.options.lr, shorten)
+        lr, company = self.options.lr, self._company
+        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, lr, shorten, company)
 
     def _loss(self, batch: Batch, step: Step) -> Terms:
         return self.model.loss(batch, step)
@@ -149,9 +160,10 @@ class Trainer:
             Diverged: If a term is no longer finite; the last checkpoint holds the last good weights.
             KeyboardInterrupt: If interrupted, once the step is done and a checkpoint saved.
         """
+        self._company.settle(self.model)
         self.progress.start(self.options.epochs, len(self.data.train), self._at.count)
         try:
-            with Interruption() as interruption, self._setting():
+            with Interruption(self._company.world.size > 1) as interruption, self._setting():
                 self._fit_epochs(interruption)
         finally:
             self.progress.stop()
@@ -189,7 +201,7 @@ class Trainer:
             self._fit_epoch(interruption)
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
-                if interruption.asked:
+                if self._company.agree(0.0, interruption.asked)[1]:
                     raise KeyboardInterrupt
         self._check_weights()
         self._at.reason = self._at.reason or "finished"
@@ -203,23 +215,21 @@ class Trainer:
             self._train_step(stored)
             self._at.position += 1
             self._at.count += 1
-            if self._at.position == len(self.data.train):
+            last = self._at.position == len(self.data.train)
+            if last:
                 _wait_for(self._device)
-            mark = self._clock(mark)
+            now = time.perf_counter()
+            taken, asked = self._company.agree(now - mark, interruption.asked, None if last else self._at.count)
+            mark = now
+            self._at.seconds += taken
+            self._at.epoch_seconds += taken
             self.progress.step(self._at.count, self._at.epoch + 1, self._speed())
-            if interruption.asked:
+            if asked:
                 self._save(self.checkpoint())
                 raise KeyboardInterrupt
             if self._at.seconds >= self._budget:
                 self._at.reason = "budget"
                 return
-
-    def _clock(self, mark: float) -> float:
-        """Count the time since `mark`, and return the new mark."""
-        now = time.perf_counter()
-        self._at.seconds += now - mark
-        self._at.epoch_seconds += now - mark
-        return now
 
     def _train_step(self, stored: Stored) -> None:
         step = self._position(*self._numbers())
@@ -247,12 +257,13 @@ class Trainer:
             return
         step = self.present_step()
         with isolated(self.options.seed), torch.no_grad(), _evaluating(self.model, self._average):
-            batch = self.data.train.read(self._last, varied=True)
-            terms = self.model.loss(batch, step)
+            batch, terms = self._step.share(self._loss, self.data.train, self._last, step, varied=True)
+            terms = self._company.pool(terms)
             if not is_finite(terms):
                 self._give_up(terms, batch, step)
 
     def _end_epoch(self) -> None:
+        self._company.settle(self.model)
         self._check_weights()
         at = self._at
         images = len(self.data.train.split)
@@ -285,10 +296,9 @@ class Trainer:
         """Return the mean of each term over a feed, in eval mode; draws nothing from the run's generator."""
         sums = Sums(self._device)
         with isolated(self.options.seed + 1), torch.no_grad(), _evaluating(self.model, self._average):
-            for batch in feed.in_order():
-                with shortened(self._precision, self._device):
-                    terms = self.model.loss(batch, step)
-                sums.add(terms, len(batch.index))
+            for stored in feed.stored_in_order():
+                sums.add(self._step.share(self._loss, feed, stored, step, varied=False)[1], len(stored))
+        self._company.world.sum(list(sums.state().values()))
         return sums.means(len(feed.split))
 
     def _watch(self, feed: Feed) -> None:
@@ -335,6 +345,7 @@ class Trainer:
             "waited": self._patience.waited,
             "numbers": numbers,
             "threads": self._threads,
+            "processes": self._company.world.size,
         }
         return Checkpoint(tensors, facts)
 
@@ -354,8 +365,9 @@ class Trainer:
             self._average.restore(checkpoint.under("average"))
         self._step.sums.restore(checkpoint.under("sums"))
         set_random_state(checkpoint.under("random"), self._device)
-        # Sums depend on how they are shared out among threads.
-        self._threads = facts.pop("threads")
+        # Sums depend on how they are shared out among threads, of as many processes.
+        threads = facts.pop("threads")
+        self._threads = threads if facts.pop("processes", 1) == self._company.world.size else None
         best = facts.pop("best")
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")
