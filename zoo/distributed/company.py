@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Company", "alone", "company_of"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import final
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.distributed.networks import SharedNetworks, looks_at_whole_batches
-from zoo.distributed.rows import SharedRows
+from zoo.distributed.rows import Place, Places, SharedRows
 from zoo.distributed.share import Share
 from zoo.distributed.world import Alone, World
 from zoo.interfaces import Terms
@@ -38,8 +38,8 @@ def alone(device: torch.device) -> Company:
 class Company:
     """The processes of a run at their steps.
 
-    The loss of a process counts as much as its rows among all, so that the sum of their gradients is the gradient of the
-    whole batch's mean, however uneven the rows are.
+    The loss of a process counts as much as its rows among all, so that the sum of their gradients is the gradient of
+    the whole batch's mean, however uneven the rows are.
 
     Arguments:
         world: The processes.
@@ -53,6 +53,23 @@ class Company:
         self._networks = networks
         self._seldom = 1 if device.type == "cpu" else _SELDOM
         self._pending = 0.0
+        self._places: dict[bool, list[Place]] = {}
+
+    def learn(self, draw: Callable[[int, bool], object], count: int) -> None:
+        """Find out which dimension of each draw of a step is the batch.
+
+        Arguments:
+            draw: Draws as a step does for so many images, varied or not.
+            count: Images in a batch.
+        """
+        if self.world.size == 1 or self._networks is not None:
+            return
+        for varied in (True, False):
+            with Places() as whole:
+                draw(count, varied)
+            with Places() as smaller:
+                draw(count - 1, varied)
+            self._places[varied] = whole.against(smaller)
 
     def share(self, count: int) -> Share:
         """Return this process's share of a batch of so many rows."""
@@ -60,11 +77,13 @@ class Company:
             return Share.whole(count, self.world.size)
         return Share.of(count, self.world.rank, self.world.size)
 
-    def computing(self, share: Share) -> AbstractContextManager[object]:
+    def computing(self, share: Share, *, varied: bool) -> AbstractContextManager[object]:
         """Read a batch and compute its loss inside the `with`: noise and statistics are those of the whole batch."""
         if self.world.size == 1:
             return nullcontext()
-        return SharedRows(self.world, share) if self._networks is None else self._networks.within()
+        if self._networks is not None:
+            return self._networks.within()
+        return SharedRows(self.world, share, self._places.get(varied, []))
 
     def weigh(self, terms: Terms, share: Share) -> Terms:
         """Return terms whose sum over processes is that of the whole batch."""
@@ -77,7 +96,7 @@ class Company:
 
     @torch.no_grad()
     def pool(self, weighed: Terms, parameters: Sequence[nn.Parameter] = ()) -> Terms:
-        """Replace the gradients of parameters by their sums, and return the terms of the whole batch; in one message."""
+        """Replace gradients of parameters by their sums, and return the terms of the whole batch; in one message."""
         if self.world.size == 1:
             return weighed
         values = {"loss": weighed.loss, **weighed.logs, **weighed.adversaries}

@@ -68,9 +68,7 @@ def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
         return None
     try:
         rank, size = int(told["RANK"]), int(told["WORLD_SIZE"])
-        launch = Launch(
-            rank, size, int(told.get("LOCAL_RANK", rank)), int(told.get("LOCAL_WORLD_SIZE", size))
-        )
+        launch = Launch(rank, size, int(told.get("LOCAL_RANK", rank)), int(told.get("LOCAL_WORLD_SIZE", size)))
     except ValueError:
         raise ZooError("RANK and WORLD_SIZE must be numbers; start the processes with torchrun") from None
     if not 0 <= rank < size:

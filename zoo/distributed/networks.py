@@ -28,8 +28,8 @@ def looks_at_whole_batches(model: nn.Module) -> bool:
 class SharedNetworks:
     """Makes each network of a model compute on its process's rows, and return those of all.
 
-    What lies between networks is computed by every process on the whole batch, with the same noise. So losses, codebooks
-    and variances of a batch are those of one process; what is divided is where time is spent.
+    What lies between networks is computed by every process on the whole batch, with the same noise. So losses,
+    codebooks and variances of a batch are those of one process; what is divided is where time is spent.
 
     Arguments:
         model: The model.

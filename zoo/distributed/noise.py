@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["DRAWS"]
+__all__ = ["DRAWS", "Asked"]
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -13,13 +14,30 @@ from torch.nn import functional as F
 
 from zoo.distributed.share import Share
 
-Draw: TypeAlias = Callable[[Any, Share, int, Sequence[Any], Mapping[str, Any]], Any]
-"""A draw of the function that it is given, for a share, by a process of this rank, with these arguments."""
+
+@dataclass(frozen=True)
+class Asked:
+    """A draw that a process is asked for.
+
+    Arguments:
+        share: The rows of the process.
+        rank: Which process it is.
+        known: The shape that it should have, and which of its dimensions is the batch, if any is; where it is known.
+    """
+
+    share: Share
+    rank: int
+    known: tuple[tuple[int, ...], int | None] | None = None
+
+    def place(self, shape: Sequence[int]) -> int | None:
+        """Return which dimension is the batch: as it is known, else the first that is as long as the share."""
+        if self.known is not None and self.known[0] == tuple(shape):
+            return self.known[1]
+        return next((i for i, length in enumerate(shape) if length == self.share.size), None)
 
 
-def _place(shape: Sequence[int], share: Share) -> int | None:
-    """Return which dimension is the batch: the first that is as long as the share."""
-    return next((i for i, length in enumerate(shape) if length == share.size), None)
+Draw: TypeAlias = Callable[[Any, Asked, Sequence[Any], Mapping[str, Any]], Any]
+"""A draw of the function that it is given, with these arguments."""
 
 
 def _own(drawn: Any, place: int, share: Share) -> Any:
@@ -28,11 +46,11 @@ def _own(drawn: Any, place: int, share: Share) -> Any:
     return drawn[(slice(None),) * place + (share.rows,)].contiguous()
 
 
-def _widen(value: Any, share: Share) -> Any:
+def _widen(value: Any, asked: Asked) -> Any:
     """Return a tensor with the rows of the whole batch; what stands in those of others never comes out."""
     if not isinstance(value, Tensor):
         return value
-    place = _place(value.shape, share)
+    place, share = asked.place(value.shape), asked.share
     if place is None:
         return value
     # Rows of its own stand in, because they are what the function can be given.
@@ -40,7 +58,7 @@ def _widen(value: Any, share: Share) -> Any:
     return value.index_select(place, index)
 
 
-def _sized(func: Any, share: Share, rank: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _sized(func: Any, asked: Asked, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Of a shape: `randn(2, 3)`, `rand((2, 3))`, `randint(0, 5, (2, 3))`, `normal(0, 1, (2, 3))`."""
     at = next((i for i, value in enumerate(args) if isinstance(value, list | tuple)), None)
     if at is not None:
@@ -49,51 +67,51 @@ def _sized(func: Any, share: Share, rank: int, args: Sequence[Any], kwargs: Mapp
         before, shape, after = args, tuple(kwargs["size"]), ()
     else:
         before, shape, after = (), tuple(args), ()
-    place = _place(shape, share)
+    place = asked.place(shape)
     if place is None:
         return func(*args, **kwargs)
-    wide = (*shape[:place], share.count, *shape[place + 1 :])
+    wide = (*shape[:place], asked.share.count, *shape[place + 1 :])
     others = {name: value for name, value in kwargs.items() if name != "size"}
-    return _own(func(*before, wide, *after, **others), place, share)
+    return _own(func(*before, wide, *after, **others), place, asked.share)
 
 
-def _of_values(func: Any, share: Share, rank: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _of_values(func: Any, asked: Asked, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Of tensors, element by element: `randn_like`, `bernoulli`, `normal`, dropout."""
     tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
     if not tensors:
-        return _sized(func, share, rank, args, kwargs)
-    place = _place(tensors[0].shape, share)
+        return _sized(func, asked, args, kwargs)
+    place = asked.place(tensors[0].shape)
     if place is None:
         return func(*args, **kwargs)
-    wide = {name: _widen(value, share) for name, value in kwargs.items()}
-    return _own(func(*[_widen(value, share) for value in args], **wide), place, share)
+    wide = {name: _widen(value, asked) for name, value in kwargs.items()}
+    return _own(func(*[_widen(value, asked) for value in args], **wide), place, asked.share)
 
 
-def _in_place(func: Any, share: Share, rank: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _in_place(func: Any, asked: Asked, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Into a tensor: `normal_`, `uniform_`, `bernoulli_`."""
     target, *others = args
-    place = _place(target.shape, share)
+    place = asked.place(target.shape)
     if place is None:
         return func(*args, **kwargs)
-    wide = _widen(target.detach(), share)
-    func(wide, *[_widen(value, share) for value in others], **kwargs)
-    return target.copy_(_own(wide, place, share))
+    wide = _widen(target.detach(), asked)
+    func(wide, *[_widen(value, asked) for value in others], **kwargs)
+    return target.copy_(_own(wide, place, asked.share))
 
 
-def _multinomial(func: Any, share: Share, rank: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _multinomial(func: Any, asked: Asked, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Choices for each row, or one choice for each row under the same chances."""
     chances = args[0]
     if chances.ndim == 2:
-        return _of_values(func, share, rank, args, kwargs)
+        return _of_values(func, asked, args, kwargs)
     values = dict(zip(("num_samples", "replacement"), args[1:], strict=False)) | dict(kwargs)
-    if values["num_samples"] != share.size or not values.get("replacement", False):
-        return _apart(func, share, rank, args, kwargs) if share.size in chances.shape else func(*args, **kwargs)
-    return _own(func(chances, **{**values, "num_samples": share.count}), 0, share)
+    if values["num_samples"] != asked.share.size or not values.get("replacement", False):
+        return _apart(func, asked, args, kwargs) if asked.share.size in chances.shape else func(*args, **kwargs)
+    return _own(func(chances, **{**values, "num_samples": asked.share.count}), 0, asked.share)
 
 
-def _apart(func: Any, share: Share, rank: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _apart(func: Any, asked: Asked, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """What takes more or fewer random numbers by its values: each process draws by itself, from where all stand."""
-    seed = int(torch.randint(2**31, ())) + rank
+    seed = int(torch.randint(2**31, ())) + asked.rank
     device = next((value.device for value in args if isinstance(value, Tensor)), torch.device("cpu"))
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

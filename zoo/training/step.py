@@ -106,12 +106,10 @@ class TrainStep:
         self.sums.add(terms, len(stored))
         return terms
 
-    def share(
-        self, loss: LossOf, feed: Feed, stored: Stored, step: Step, *, varied: bool
-    ) -> tuple[Batch, Terms]:
+    def share(self, loss: LossOf, feed: Feed, stored: Stored, step: Step, *, varied: bool) -> tuple[Batch, Terms]:
         """Return this process's part of a batch, and its part of the terms, which sum up to those of the batch."""
         share = self._company.share(len(stored))
-        with self._company.computing(share):
+        with self._company.computing(share, varied=varied):
             batch = feed.read(stored[share.rows], varied=varied)
             with self._shortened():
                 terms = loss(batch, step)

@@ -177,11 +177,20 @@ class Trainer:
             batch = next(self.data.train.shuffled(0))
         if self._threads is None:
             self._threads = threads_for(self.model, batch, self.present_step())
+        self._company.learn(self._draw, len(batch.index))
         with with_threads(self._threads), precise(self._precision), stream_of_its_own(self._device):
             if self._compiled is not None:
                 with shortened(self._precision, self._device):
                     self._compiled.warm_up(batch, self._position(*self._numbers()))
             yield
+
+    def _draw(self, count: int, varied: bool) -> None:
+        """Draw random numbers as a step does for the first images, and leave no trace."""
+        self.model.eval()
+        with isolated(self.options.seed), torch.no_grad():
+            stored = next(self.data.train.stored(0))[:count]
+            self.model.loss(self.data.train.read(stored, varied=varied), self.present_step())
+        self.model.train()
 
     def outcome(self) -> Outcome:
         """Return how the run stands."""
