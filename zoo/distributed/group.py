@@ -82,7 +82,7 @@ class Group(World):
         torch._foreach_copy_(list(tensors), [part.view(t.shape) for part, t in zip(parts, tensors, strict=True)])
 
     def gather(self, rows: Tensor, most: int) -> Tensor:
-        padded = rows.new_zeros(most, *rows.shape[1:])
+        padded = rows.new_empty(most, *rows.shape[1:])
         padded[: len(rows)] = rows
         everyone = rows.new_empty(self.size * most, *rows.shape[1:])
         with _lost():

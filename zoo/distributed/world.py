@@ -36,7 +36,10 @@ class World(ABC):
 
     @abstractmethod
     def gather(self, rows: Tensor, most: int) -> Tensor:
-        """Return the rows `(n, ...)` of all processes, in their order, each padded to `most` rows."""
+        """Return the rows `(n, ...)` of all processes, in their order, `(size * most, ...)`.
+
+        Each has room for `most` rows; what lies between is anything.
+        """
 
     @abstractmethod
     def follow(self, tensors: Sequence[Tensor]) -> None:

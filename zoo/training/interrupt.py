@@ -32,8 +32,10 @@ class Interruption:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # What passes a Ctrl-C on may be slow, and would cut short what is written at the end.
+        late = self._several and self.asked
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if late else handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked and not self._several:
