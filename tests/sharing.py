@@ -102,12 +102,17 @@ def compare(
     }
 
 
-def recipes(world: World) -> dict[str, Any]:
-    """Every model's smallest recipe over 20 steps, two of five with shares that are uneven."""
-    names = sys.argv[2:] or [f"{name}.tiny" for name in load_registry(third_party=False).models.names()]
+def recipes(world: World, names: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Every model's smallest recipe over 20 steps, one of five with shares that are uneven."""
     options = TrainOptions(epochs=4, batch_size=12, lr=1e-3, clip=10.0, ema=0.9)
     data = DataOptions(augment="flip-shift", binarize="dynamic")
-    return {name: compare(name, world, {}, options, pictures(57), data) for name in names}
+    chosen = [f"{name}.tiny" for name in names or load_registry().models.names()]
+    return {name: compare(name, world, {}, options, pictures(57), data) for name in chosen}
+
+
+def few(world: World) -> dict[str, Any]:
+    """Recipes of different kinds."""
+    return recipes(world, ("conv-vae", "iwae", "vq-vae", "wae-mmd", "vamp-vae"))
 
 
 def uneven(world: World) -> dict[str, Any]:
@@ -302,7 +307,7 @@ def resumed(world: World) -> dict[str, Any]:
 
 
 JOBS: dict[str, Callable[[World], Any]] = {
-    job.__name__: job for job in (recipes, uneven, normalised, drawn, messages, failures, resumed)
+    job.__name__: job for job in (recipes, few, uneven, normalised, drawn, messages, failures, resumed)
 }
 
 
