@@ -78,7 +78,7 @@ class Group(World):
         flat = torch.cat([tensor.reshape(-1).to(kind) for tensor in tensors])
         with _lost():
             dist.all_reduce(flat)
-        parts = flat.split([tensor.numel() for tensor in tensors])
+        parts = flat.split_with_sizes([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [part.view(t.shape) for part, t in zip(parts, tensors, strict=True)])
 
     def gather(self, rows: Tensor, most: int) -> Tensor:

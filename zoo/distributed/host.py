@@ -75,12 +75,12 @@ class Host(World):
         size = 4 * sum(sizes)
         torch.cat(list(flat), out=self._board.page(size).view(torch.float32))
         self._meet()
-        pages = [page.split(sizes) for page in self._board.pages(size).view(torch.float32)]
+        pages = [page.split_with_sizes(sizes) for page in self._board.pages(size).view(torch.float32)]
         # In the order of ranks on every process, so that all of them find the same bits.
-        for i, total in enumerate(flat):
-            torch.add(pages[0][i], pages[1][i], out=total)
-            for page in pages[2:]:
-                total.add_(page[i])
+        for total, *parts in zip(flat, *pages, strict=True):
+            torch.add(parts[0], parts[1], out=total)
+            for part in parts[2:]:
+                total.add_(part)
 
     def gather(self, rows: Tensor, most: int) -> Tensor:
         mine = _bytes(rows)
@@ -121,7 +121,8 @@ def _bytes(values: Tensor) -> Tensor:
 
 def _in_memory_order(tensor: Tensor) -> Tensor:
     """Return a tensor's values `(n,)` as they lie in memory, so that writing to them writes to it."""
-    order = sorted(range(tensor.ndim), key=lambda i: (-tensor.stride(i), i))
+    strides = tensor.stride()
+    order = sorted(range(tensor.ndim), key=lambda i: (-strides[i], i))
     return tensor.detach().permute(order).view(-1)
 
 
@@ -130,7 +131,7 @@ def _parts(flat: Sequence[Tensor], room: int) -> list[list[Tensor]]:
     parts: list[list[Tensor]] = [[]]
     left = room
     for tensor in flat:
-        for piece in tensor.split(room):
+        for piece in (tensor[start : start + room] for start in range(0, tensor.numel(), room)):
             if len(piece) > left:
                 parts.append([])
                 left = room

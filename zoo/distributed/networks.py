@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["SharedNetworks", "looks_at_whole_batches"]
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, final
 
 import torch
@@ -38,7 +38,7 @@ class SharedNetworks:
 
     def __init__(self, model: nn.Module, world: World) -> None:
         self.world = world
-        self._open: list[tuple[SharedRows, Share] | None] = []
+        self._open: list[tuple[ExitStack, Share] | None] = []
         self._active = False
         for module in model.modules():
             if isinstance(module, Network):
@@ -61,10 +61,10 @@ class SharedNetworks:
             return None
         x, *others = args
         share = Share.of(len(x), self.world.rank, self.world.size)
-        mode = SharedRows(self.world, share)
+        mode = ExitStack()
         mine: Tensor = _Divide.apply(x, share, self.world)
         self._open.append((mode, share))
-        mode.__enter__()
+        mode.enter_context(SharedRows(self.world, share))
         return (mine, *others)
 
     def _join(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
@@ -72,7 +72,7 @@ class SharedNetworks:
         if opened is None:
             return output
         mode, share = opened
-        mode.__exit__(None, None, None)
+        mode.close()
         return _Join.apply(output, share, self.world) if isinstance(output, Tensor) else output
 
 
