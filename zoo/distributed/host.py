@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Host", "settle"]
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import final
 
@@ -98,7 +98,7 @@ class Host(World):
         for tensor in tensors:
             # A copy where it does not lie in one piece.
             values = tensor.detach().contiguous()
-            for piece in _bytes(values).split(self._board.room):
+            for piece in _pieces(_bytes(values), self._board.room):
                 if self.first:
                     self._board.page(len(piece)).copy_(piece)
                 self._meet()
@@ -126,12 +126,16 @@ def _in_memory_order(tensor: Tensor) -> Tensor:
     return tensor.detach().permute(order).view(-1)
 
 
+def _pieces(flat: Tensor, room: int) -> Iterator[Tensor]:
+    return (flat[start : start + room] for start in range(0, len(flat), room))
+
+
 def _parts(flat: Sequence[Tensor], room: int) -> list[list[Tensor]]:
     """Divide tensors into lists that fit a page; one that is too long is cut."""
     parts: list[list[Tensor]] = [[]]
     left = room
     for tensor in flat:
-        for piece in (tensor[start : start + room] for start in range(0, tensor.numel(), room)):
+        for piece in _pieces(tensor, room):
             if len(piece) > left:
                 parts.append([])
                 left = room
