@@ -120,7 +120,7 @@ class Trainer:
         self._position = position(self._device)
         self._compiled = None
         if options.compile and not several:
-            self._compiled = Compiled(model, options.batch_size, progress.say)
+            self._compiled = Compiled(model, data.train.batch_size, progress.say)
         self._step = self._make_step()
         capture = self._device.type == "cuda" and not several
         self._take = Captured(self._step, CudaRecorder(), progress.say) if capture else self._step
