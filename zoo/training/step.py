@@ -11,7 +11,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from zoo.distributed.company import Company
+from zoo.distributed.company import Company, alone
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.options import Scheduled
 from zoo.training.averaging import Average
@@ -53,7 +53,7 @@ class TrainStep:
         average: The running mean of the weights, if there is one.
         lr: The learning rate, or its schedule.
         shortened: Makes what the loss is computed inside.
-        company: The processes that take the step together.
+        company: The processes that take the step together; by default this one alone.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TrainStep:
         average: Average | None,
         lr: Scheduled,
         shortened: Callable[[], AbstractContextManager[object]],
-        company: Company,
+        company: Company | None = None,
     ) -> None:
         device = next(iter(model.parameters())).device
         self.model = model
@@ -77,7 +77,7 @@ class TrainStep:
         self._average = average
         self._lr = lr
         self._shortened = shortened
-        self._company = company
+        self._company = company or alone(device)
         # A CPU has computed the loss when it returns; a GPU would have to be waited for.
         self._immediate = device.type == "cpu"
 
