@@ -215,6 +215,7 @@ def messages(world: World) -> dict[str, Any]:
     long = 3_000_000
     mine = torch.arange(long, dtype=torch.float32) + world.rank
     plane = torch.full((4, 3, 5, 5), float(world.rank)).contiguous(memory_format=torch.channels_last)
+    numbers = world.add([world.rank, 0.25, 2.0**40 + 1])
     double = torch.tensor(world.rank + 0.5, dtype=torch.float64)
     world.sum([mine, plane, torch.zeros(0)])
     world.sum([double])
@@ -227,6 +228,7 @@ def messages(world: World) -> dict[str, Any]:
     return {
         "sum": bool((mine == torch.arange(long, dtype=torch.float32) * world.size + total).all()),
         "plane": bool((plane == total).all()) and plane.is_contiguous(memory_format=torch.channels_last),
+        "numbers": numbers == [total, world.size / 4, world.size * (2.0**40 + 1)],
         "double": float(double) == total + world.size / 2,
         "gather": all(
             bool((gathered[2 * i] == rows[0] // (world.rank + 1) * (i + 1)).all()) for i in range(world.size)

@@ -9,7 +9,8 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Board:
         self._map = mmap.mmap(self._file, size_of(size))
         # One cache line for each counter, or writers would slow each other.
         self._turns = memoryview(self._map)[: size * _LINE].cast("q")
+        self._numbers = memoryview(self._map)[size * _LINE :].cast("d")
         pages = torch.frombuffer(self._map, dtype=torch.uint8, offset=size * _LINE)
         self._pages = pages.view(2, size, self.room)
         self._turn = 0
@@ -78,6 +80,22 @@ class Board:
     def pages(self, size: int) -> Tensor:
         """Return the first bytes of everyone's page, `(processes, size)`, to be read before the turn after the next."""
         return self._pages[self._turn % 2, :, :size]
+
+    def add(self, numbers: Sequence[float]) -> list[float]:
+        """Return the sums of a few numbers over all processes, without a tensor.
+
+        Raises:
+            ProcessLost: If one of them is gone.
+        """
+        count = len(numbers)
+        self._numbers[self._at(self.rank, self._turn + 1) :][:count] = array("d", numbers)
+        self.meet()
+        pages = [self._numbers[self._at(rank, self._turn) :][:count].tolist() for rank in range(self.size)]
+        return [sum(each) for each in zip(*pages, strict=True)]
+
+    def _at(self, rank: int, turn: int) -> int:
+        """Return where a page begins, in numbers."""
+        return (turn % 2 * self.size + rank) * self.room // 8
 
     def _wait_for(self, rank: int) -> None:
         at, turn = rank * _LINE // 8, self._turn

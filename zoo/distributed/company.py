@@ -96,20 +96,20 @@ class Company:
 
     @torch.no_grad()
     def pool(self, weighed: Terms, parameters: Sequence[nn.Parameter] = ()) -> Terms:
-        """Replace gradients of parameters by their sums, and return the terms of the whole batch; in one message."""
+        """Replace gradients of parameters by their sums, and return the terms of the whole batch."""
         if self.world.size == 1:
             return weighed
         values = {"loss": weighed.loss, **weighed.logs, **weighed.adversaries}
-        told = torch.stack([value.detach().to(torch.float32).reshape(()) for value in values.values()])
-        # A process may have had no use for a parameter that another one used.
-        used = torch.tensor([float(parameter.grad is not None) for parameter in parameters], device=self._device)
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        self.world.sum([told, used, *[parameter.grad for parameter in parameters if parameter.grad is not None]])
         if self._device.type == "cpu":
-            for parameter, times in zip(parameters, used.tolist(), strict=True):
-                parameter.grad = parameter.grad if times else None
+            used = [float(parameter.grad is not None) for parameter in parameters]
+            sums = self.world.add([*(float(value) for value in values.values()), *used])
+            told = torch.tensor(sums[: len(values)])
+            # What one process had no use for, another may have used; what none used is left out, as by one alone.
+            pairs = zip(parameters, sums[len(values) :], strict=True)
+            self.world.sum([_gradient(parameter) for parameter, users in pairs if users])
+        else:
+            told = torch.stack([value.detach().to(torch.float32).reshape(()) for value in values.values()])
+            self.world.sum([told, *map(_gradient, parameters)])
         pooled = dict(zip(values, told.unbind(), strict=True))
         return replace(
             weighed,
@@ -131,10 +131,8 @@ class Company:
         self._pending += seconds
         if count is not None and count % self._seldom:
             return 0.0, False
-        told = torch.tensor([self._pending * self.world.first, float(asked)], device=self._device)
-        self.world.sum([told])
+        taken, stop = self.world.add([self._pending * self.world.first, float(asked)])
         self._pending = 0.0
-        taken, stop = told.tolist()
         return taken, stop > 0
 
     def settle(self, model: nn.Module) -> None:
@@ -145,3 +143,9 @@ class Company:
         with torch.no_grad():
             self.world.follow([*model.parameters(), *model.buffers(), *state.values()])
         set_random_state(state, self._device)
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad

@@ -81,6 +81,12 @@ class Group(World):
         parts = flat.split_with_sizes([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [part.view(t.shape) for part, t in zip(parts, tensors, strict=True)])
 
+    def add(self, numbers: Sequence[float]) -> list[float]:
+        told = torch.tensor(numbers, dtype=torch.float64, device=self._device)
+        self.sum([told])
+        found: list[float] = told.tolist()
+        return found
+
     def gather(self, rows: Tensor, most: int) -> Tensor:
         padded = rows.new_empty(most, *rows.shape[1:])
         padded[: len(rows)] = rows

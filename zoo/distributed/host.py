@@ -82,6 +82,12 @@ class Host(World):
             for part in parts[2:]:
                 total.add_(part)
 
+    def add(self, numbers: Sequence[float]) -> list[float]:
+        try:
+            return self._board.add(numbers)
+        except ProcessLost as error:
+            raise lost(str(error)) from None
+
     def gather(self, rows: Tensor, most: int) -> Tensor:
         mine = _bytes(rows)
         length = most * math.prod(rows.shape[1:]) * rows.element_size()

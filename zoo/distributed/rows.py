@@ -21,6 +21,8 @@ _NORM = ("input", "running_mean", "running_var", "weight", "bias", "training", "
 _NORM_LOW = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps", "cudnn_enabled")
 
 
+_MEANT = {*DRAWS, F.batch_norm, torch.batch_norm}
+
 Place: TypeAlias = tuple[tuple[int, ...], int | None]
 """The shape of a draw, and which of its dimensions is the batch, if any is."""
 
@@ -92,6 +94,9 @@ class SharedRows(TorchFunctionMode):
     ) -> Any:
         """Replace draws and batch normalisation; leave the rest."""
         named = kwargs or {}
+        # Every operation of a step comes here, and few are meant.
+        if func not in _MEANT:
+            return func(*args, **named)
         if _draws(func, named):
             return DRAWS[func](func, Asked(self.share, self.world.rank, self._next()), args, named)
         if func is F.batch_norm:

@@ -35,6 +35,10 @@ class World(ABC):
         """Replace each tensor by its sum over all processes; to the bit the same on all of them."""
 
     @abstractmethod
+    def add(self, numbers: Sequence[float]) -> list[float]:
+        """Return the sums of a few numbers over all processes; a GPU is not waited for."""
+
+    @abstractmethod
     def gather(self, rows: Tensor, most: int) -> Tensor:
         """Return the rows `(n, ...)` of all processes, in their order, `(size * most, ...)`.
 
@@ -67,6 +71,9 @@ class Alone(World):
 
     def sum(self, tensors: Sequence[Tensor]) -> None:
         """Leave them."""
+
+    def add(self, numbers: Sequence[float]) -> list[float]:
+        return list(numbers)
 
     def gather(self, rows: Tensor, most: int) -> Tensor:
         return rows
