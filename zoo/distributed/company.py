@@ -62,7 +62,7 @@ class Company:
             draw: Draws as a step does for so many images, varied or not.
             count: Images in a batch.
         """
-        if self.world.size == 1 or self._networks is not None:
+        if self.world.size == 1 or self._networks is not None or count == 1:
             return
         for varied in (True, False):
             with Places() as whole:
