@@ -4,18 +4,19 @@ from __future__ import annotations
 
 __all__ = ["open_or_fall_back", "resume", "run_training"]
 
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from zoo.assembly import build_model, providers
 from zoo.data.cache import DataUnavailable
-from zoo.data.images import ImageSet, Split, class_counts
+from zoo.data.images import ImageSet, class_counts
 from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
@@ -23,15 +24,15 @@ from zoo.device import choose_device
 from zoo.distributed.company import company_of
 from zoo.distributed.launch import ProcessLost
 from zoo.distributed.meeting import Meeting, met
-from zoo.errors import Diverged, Interrupted, ZooError
+from zoo.errors import Diverged, Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
 from zoo.evaluation.measure import score, usual
 from zoo.following import Following
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import write_card
-from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
+from zoo.runs.checkpoint import Checkpoint, Checkpoints, read_checkpoint
+from zoo.runs.folder import WEIGHTS, Run, find_run, new_folder, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
 from zoo.runs.origin import Origin, keep_files
@@ -39,14 +40,21 @@ from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
 from zoo.tracking import Tracker, still_there
 from zoo.training.allocator import keep_freed_memory
-from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
 from zoo.training.progress import Progress, Silent
 from zoo.training.randomness import isolated
+from zoo.training.residence import feed_of, where_from
 from zoo.training.threads import with_threads
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
+
+Scored: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Told what a run scored."""
+
+
+def _nobody(scores: Mapping[str, Any]) -> None:
+    """Tell nobody."""
 
 
 def open_or_fall_back(registry: Registry, settings: Settings, progress: Progress) -> tuple[Settings, ImageSet]:
@@ -102,15 +110,13 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet, meeting:
         settings.options,
         site,
     )
-    feed = Feed(images, _on(train, device), options, training.batch_size, training.seed)
+    feed = feed_of(images, train, options, training.batch_size, training.seed, device)
+    # The order depends on how much memory there is, and must be the same on all machines.
+    feed = replace(feed, windowed=bool(meeting.world.hear("windowed" if feed.windowed else "")))
     validation = None
     if held is not None:
-        validation = Feed(images, _on(held, device), options, BLOCK, training.seed)
+        validation = feed_of(images, held, options, BLOCK, training.seed, device)
     return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), meeting)
-
-
-def _on(split: Split, device: torch.device) -> Split:
-    return Split(split.x.to(device), {name: value.to(device) for name, value in split.y.items()})
 
 
 def run_training(
@@ -120,6 +126,7 @@ def run_training(
     out: Path | None = None,
     command: str = "",
     trackers: Sequence[Tracker] = (),
+    scored: Scored = _nobody,
 ) -> Run:
     """Train a model and write its run folder; nothing is written before data and model stand.
 
@@ -130,6 +137,7 @@ def run_training(
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         command: The command that trains the same again, for the card.
         trackers: What follows the run, beside the plugins.
+        scored: Told the scores as soon as they are known, before figures are drawn.
 
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or a tracker does not import.
@@ -142,7 +150,7 @@ def run_training(
         tracker.load()
     with met(settings.training) as meeting, isolated(settings.training.seed):
         progress = progress if meeting.world.first else Silent()
-        with _first_alone(meeting):
+        with meeting.first_alone():
             settings, images = open_or_fall_back(registry, settings, progress)
         job = _make_job(registry, settings, images, meeting)
         if settings.training.init_from is not None:
@@ -153,13 +161,14 @@ def run_training(
         if not meeting.world.first:
             trainer = _trainer(job, run, None, progress)
             trainer.start()
-            return _attend(job, run, trainer)
-        with _new_folder(run.path):
+            meeting.attend(trainer.fit, _again(run))
+            return run
+        with new_folder(run.path):
             run.write_config({**_tables(registry, run, settings, command), **_tracking(trackers)})
             following = Following(registry.plugins, run, progress, trackers)
             trainer = _trainer(job, run, following, progress)
             trainer.start()
-        return _train_and_finish(job, run, trainer, following, progress)
+        return _train_and_finish(job, run, trainer, following, progress, scored)
 
 
 def resume(
@@ -168,6 +177,7 @@ def resume(
     progress: Progress,
     epochs: int | None = None,
     trackers: Sequence[Tracker] = (),
+    scored: Scored = _nobody,
 ) -> tuple[Run, bool]:
     """Go on with a run from its last checkpoint; return it, and whether there was anything to do.
 
@@ -177,6 +187,7 @@ def resume(
         progress: Who is told.
         epochs: Train to this many epochs instead of those that the run was started with.
         trackers: What follows it from here on, instead of what did before.
+        scored: Told the scores as soon as they are known, before figures are drawn.
 
     Raises:
         ZooError: If there is no run, no checkpoint, or fewer epochs are asked for than are done.
@@ -206,7 +217,7 @@ def resume(
         for note in notes:
             progress.say(note)
     with met(training) as meeting, isolated(training.seed):
-        with _first_alone(meeting):
+        with meeting.first_alone():
             images = open_images(registry, settings.data, settings.data_options)
         job = _make_job(registry, settings, images, meeting)
         # Nothing is written before all of them have read it.
@@ -214,7 +225,8 @@ def resume(
         if not meeting.world.first:
             trainer = _trainer(job, run, None, Silent())
             trainer.restore(checkpoint)
-            return _attend(job, run, trainer), True
+            meeting.attend(trainer.fit, _again(run))
+            return run, True
         following = Following(registry.plugins, run, progress, trackers)
         trainer = _trainer(job, run, following, progress)
         trainer.restore(checkpoint)
@@ -222,7 +234,7 @@ def resume(
         run.write_config({**_tables(registry, run, settings, command), **kept})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
-        return _train_and_finish(job, run, trainer, following, progress), True
+        return _train_and_finish(job, run, trainer, following, progress, scored), True
 
 
 def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:
@@ -267,33 +279,6 @@ def settings_from(registry: Registry, run: Run) -> Settings:
     )
 
 
-@contextmanager
-def _new_folder(path: Path) -> Iterator[None]:
-    """Make a folder, and take it away again if what follows fails."""
-    existed = path.exists()
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for item in path.iterdir():
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
-        if not existed:
-            path.rmdir()
-        raise
-
-
-@contextmanager
-def _first_alone(meeting: Meeting) -> Iterator[None]:
-    """Let the first process do what is in the `with` before the others, which find what it left in the caches."""
-    if not meeting.world.first:
-        meeting.world.wait_for_first()
-    try:
-        yield
-    finally:
-        if meeting.world.first:
-            meeting.world.wait_for_first()
-
-
 def _trainer(job: _Job, run: Run, following: Following | None, progress: Progress) -> Trainer:
     """Return what trains the job; without followers nothing is written either."""
 
@@ -303,9 +288,11 @@ def _trainer(job: _Job, run: Run, following: Following | None, progress: Progres
         run.append_record(line)
         following.epoch(line)
 
+    checkpoints = Checkpoints(run.path)
+
     def save(checkpoint: Checkpoint) -> None:
         if following is not None:
-            write_checkpoint(run.path, checkpoint)
+            checkpoints(checkpoint)
 
     company = company_of(job.model, job.meeting.world)
     return Trainer(job.model, job.data, job.settings.training, progress, save, record, company)
@@ -319,33 +306,27 @@ def _start_from(model: Model, where: Path) -> None:
         raise ZooError(f"--init-from {where}: its weights do not fit this model; train the same parts") from None
 
 
-def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
-    again = f"go on with 'zoo train --resume {run.path}'"
+def _train_and_finish(
+    job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored
+) -> Run:
     try:
         with following.training():
-            return _train(job, run, trainer, following, progress)
+            return _train(job, run, trainer, following, progress, scored)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted and saved; {again}") from None
+        raise Interrupted(f"interrupted and saved; {_again(run)}") from None
     except ProcessLost as error:
-        raise error.going_on(again) from None
+        raise error.going_on(_again(run)) from None
     finally:
         job.meeting.world.wait_for_first()
 
 
-def _attend(job: _Job, run: Run, trainer: Trainer) -> Run:
-    """Train with the first process, and wait until it has written what there is to write."""
-    try:
-        trainer.fit()
-    except ProcessLost as error:
-        raise error.going_on(f"go on with 'zoo train --resume {run.path}'") from None
-    except (Diverged, KeyboardInterrupt):
-        job.meeting.world.wait_for_first()
-        raise
-    job.meeting.world.wait_for_first()
-    return run
+def _again(run: Run) -> str:
+    return f"go on with 'zoo train --resume {run.path}'"
 
 
-def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
+def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored) -> Run:
+    for line in where_from(trainer.data.train):
+        progress.say(line)
     try:
         outcome = trainer.fit()
     except Diverged as error:
@@ -356,10 +337,16 @@ def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress
         epoch = kept.facts["epoch"] if kept is not None else 0
         raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
     save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
-    progress.say("scoring the test images and drawing figures")
     # The other processes wait, and leave it their cores.
     with with_threads(torch.get_num_threads() * job.meeting.neighbours):
-        following.evaluated(_report(job, run, trainer.present_step(), outcome))
+        progress.say("scoring the test images")
+        scores, per_image = _score(job, trainer.present_step(), outcome)
+        scored(scores)
+        _draw(job, run, scores, progress)
+        write_card(run, scores, job.registry.metrics.entries())
+        # Last, because a run with scores is a finished one.
+        run.write_scores(scores, per_image)
+    following.evaluated(scores)
     return run
 
 
@@ -373,20 +360,35 @@ def count_parameters(model: Model) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> dict[str, Any]:
-    from zoo.figures.gallery import draw_gallery, enough
-
-    seed, options = job.settings.training.seed, job.settings.data_options
-    seen = job.data.train.split
-    subject = subject_of(job.model, job.images, options, step, job.device, seed, train=seen)
+def _score(job: _Job, step: Step, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the scores by name, and the values of each image of those that are means of such."""
+    seed, seen = job.settings.training.seed, job.data.train.split
+    subject = subject_of(job.model, job.images, job.settings.data_options, step, job.device, seed, train=seen)
     scores, per_image = score(subject, usual(job.registry))
     scores["parameters"] = count_parameters(job.model)
     scores["images_per_second"] = round(outcome.images_per_second, 1)
     scores["seconds"] = round(outcome.seconds, 1)
-    batches = figure_batches(job.images, options, job.device, enough(job.images.test))
-    title = f"{job.settings.model.name} on {job.settings.data}"
-    draw_gallery(run.figures, job.model, batches, run.records(), scores, title, seed)
-    write_card(run, scores, job.registry.metrics.entries())
-    # Last, because a run with scores is a finished one.
-    run.write_scores(scores, per_image)
-    return scores
+    return scores, per_image
+
+
+def _draw(job: _Job, run: Run, scores: Mapping[str, Any], progress: Progress) -> None:
+    """Draw the figures; what cannot be drawn is told and recorded, and costs the run nothing else."""
+
+    def failed(what: str, error: Exception) -> None:
+        if job.registry.plugins.strict:
+            raise error
+        progress.say(f"NOTE: {what} could not be drawn: {one_line(error)}; the run and its scores are whole")
+        told = "".join(traceback.format_exception(error))
+        with suppress(OSError, ZooError):
+            run.add_fault({"who": "figures", "hook": what, "error": one_line(error), "traceback": told})
+
+    try:
+        # Only now, because it imports matplotlib, which takes a while: scores are told before.
+        from zoo.figures.gallery import draw_gallery, enough
+
+        options, seed = job.settings.data_options, job.settings.training.seed
+        batches = figure_batches(job.images, options, job.device, enough(job.images.test))
+        title = f"{job.settings.model.name} on {job.settings.data}"
+        draw_gallery(run.figures, job.model, batches, run.records(), scores, title, seed, failed)
+    except Exception as error:
+        failed("the figures", error)

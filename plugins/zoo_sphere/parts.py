@@ -28,8 +28,9 @@ class VmfPosterior(Posterior):
     """
 
     geometry = SphereGeometry()
-    # Its draws are by rejection.
+    # It draws until enough draws are accepted.
     whole_batch = True
+    reads_back = True
 
     def __init__(self, options: VmfOptions, site: Site) -> None:
         super().__init__()

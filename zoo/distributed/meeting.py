@@ -4,16 +4,16 @@ from __future__ import annotations
 
 __all__ = ["Meeting", "met"]
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from zoo.device import choose_device
-from zoo.distributed.launch import Launch, launched
+from zoo.distributed.launch import Launch, ProcessLost, launched
 from zoo.distributed.world import Alone, World
-from zoo.errors import ZooError
+from zoo.errors import Diverged, ZooError
 from zoo.training.options import TrainOptions
 
 
@@ -30,6 +30,33 @@ class Meeting:
     world: World
     device: torch.device
     neighbours: int = 1
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """Let the first process do what is in the `with` before the others, which find what it left in the caches."""
+        if not self.world.first:
+            self.world.wait_for_first()
+        try:
+            yield
+        finally:
+            if self.world.first:
+                self.world.wait_for_first()
+
+    def attend(self, train: Callable[[], object], again: str) -> None:
+        """Train with the first process, and wait until it has written what there is to write.
+
+        Arguments:
+            train: Trains.
+            again: How to go on, if another process is lost.
+        """
+        try:
+            train()
+        except ProcessLost as error:
+            raise error.going_on(again) from None
+        except (Diverged, KeyboardInterrupt):
+            self.world.wait_for_first()
+            raise
+        self.world.wait_for_first()
 
 
 @contextmanager

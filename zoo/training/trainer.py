@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -90,7 +90,7 @@ class Trainer:
         data: What it learns from.
         options: How.
         progress: Who is told.
-        save: Called with a checkpoint at the start, after each epoch and when interrupted.
+        save: Called with a checkpoint at the start, after each epoch, at the end, and, maybe again, when interrupted.
         record: Called with each epoch's line of `metrics.jsonl`.
         company: The processes that train it together; by default this one alone.
     """
@@ -212,6 +212,7 @@ class Trainer:
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
                 if self._company.agree(0.0, interruption.asked)[1]:
+                    self._save(self.checkpoint())
                     raise KeyboardInterrupt
         self._check_weights()
         self._at.reason = self._at.reason or "finished"
@@ -356,6 +357,7 @@ class Trainer:
             "numbers": numbers,
             "threads": self._threads,
             "processes": self._company.world.size,
+            "windowed": self.data.train.windowed,
         }
         return Checkpoint(tensors, facts)
 
@@ -378,6 +380,8 @@ class Trainer:
         # Sums depend on how they are shared out among threads, of as many processes.
         threads = facts.pop("threads")
         self._threads = threads if facts.pop("processes", 1) == self._company.world.size else None
+        # So does the order on how much memory there was when the run began.
+        self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed", False)))
         best = facts.pop("best")
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")
