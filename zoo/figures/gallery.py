@@ -66,7 +66,7 @@ def draw_gallery(
 
 def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
     """Return the codes of the images of a model that embeds, flat, `(N, d)`."""
-    told = [(cast(Embeds, given(model, batch.y)), batch.x) for batch in batches]
+    told = ((cast(Embeds, given(model, batch.y)), batch.x) for batch in batches)
     return torch.cat([one.embed(x).flatten(1).cpu() for one, x in told])
 
 
