@@ -143,5 +143,5 @@ def embed(
     click.echo(f"{path}  z {tuple(z.shape)}")
     if projection is not None:
         picture = path.with_suffix(".png")
-        draw_latent(picture, model, batches, opened.name, projection)
+        draw_latent(picture, model, batches, z, opened.name, projection)
         click.echo(str(picture))

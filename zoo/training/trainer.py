@@ -88,7 +88,7 @@ class Trainer:
         data: What it learns from.
         options: How.
         progress: Who is told.
-        save: Called with a checkpoint at the start, after each epoch and when interrupted.
+        save: Called with a checkpoint at the start, after each epoch, at the end, and, maybe again, when interrupted.
         record: Called with each epoch's line of `metrics.jsonl`.
     """
 
@@ -190,6 +190,7 @@ class Trainer:
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
                 if interruption.asked:
+                    self._save(self.checkpoint())
                     raise KeyboardInterrupt
         self._check_weights()
         self._at.reason = self._at.reason or "finished"
