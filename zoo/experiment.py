@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoo.assembly import build_model, providers
 from zoo.data.cache import DataUnavailable
-from zoo.data.images import ImageSet, Split, class_counts
+from zoo.data.images import ImageSet, class_counts
 from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
@@ -38,10 +38,10 @@ from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
 from zoo.tracking import Tracker, still_there
 from zoo.training.allocator import keep_freed_memory
-from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
+from zoo.training.residence import feed_of, where_from
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
@@ -102,15 +102,11 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
         settings.options,
         site,
     )
-    feed = Feed(images, _on(train, device), options, training.batch_size, training.seed)
+    feed = feed_of(images, train, options, training.batch_size, training.seed, device)
     validation = None
     if held is not None:
-        validation = Feed(images, _on(held, device), options, BLOCK, training.seed)
+        validation = feed_of(images, held, options, BLOCK, training.seed, device)
     return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), device)
-
-
-def _on(split: Split, device: torch.device) -> Split:
-    return Split(split.x.to(device), {name: value.to(device) for name, value in split.y.items()})
 
 
 def run_training(
@@ -297,6 +293,8 @@ def _train_and_finish(
 
 
 def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored) -> Run:
+    for line in where_from(trainer.data.train):
+        progress.say(line)
     try:
         outcome = trainer.fit()
     except Diverged as error:

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -336,6 +336,7 @@ class Trainer:
             "waited": self._patience.waited,
             "numbers": numbers,
             "threads": self._threads,
+            "windowed": self.data.train.windowed,
         }
         return Checkpoint(tensors, facts)
 
@@ -357,6 +358,8 @@ class Trainer:
         set_random_state(checkpoint.under("random"), self._device)
         # Sums depend on how they are shared out among threads.
         self._threads = facts.pop("threads")
+        # So does the order on how much memory there was when the run began.
+        self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed", False)))
         best = facts.pop("best")
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")
