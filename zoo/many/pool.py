@@ -106,6 +106,7 @@ class _Worker:
 
     def close(self) -> None:
         """Leave nothing of it behind."""
+        self.dismiss()
         for thread in self._threads:
             thread.join(_PATIENCE)
         for stream in (self._process.stdout, self._process.stderr):
