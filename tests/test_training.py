@@ -290,7 +290,7 @@ class TestAverage:
         for count in range(20):
             with torch.no_grad():
                 model.weight += torch.randn(2, 3)
-            average.update(count)
+            average.update(torch.tensor(float(count)))
             keep = min(decay, (1 + count) / (10 + count))
             mean = keep * mean + (1 - keep) * model.weight.detach()
         torch.testing.assert_close(average.state()["weight"], mean)
@@ -578,7 +578,9 @@ class TestReproducibility:
             zoo.train(name, seed=seed, out=f"run-{i}", **options) for i, seed in enumerate((3, 3, 4))
         )
         same(again.model.state_dict(), first.model.state_dict())
-        assert (again.path / "model.safetensors").stat().st_size == (first.path / "model.safetensors").stat().st_size
+        # The header says how long it took, in more or fewer digits.
+        sizes = [(run.path / "model.safetensors").stat().st_size for run in (first, again)]
+        assert abs(sizes[0] - sizes[1]) <= 16
         assert scores_of(again) == scores_of(first)
         assert not any(
             value.equal(other.model.state_dict()[key])

@@ -188,7 +188,7 @@ def resume(
         trackers, notes = still_there(registry, tables.get("track", {}))
         for note in notes:
             progress.say(note)
-    with isolated(training.seed), _threads_kept():
+    with isolated(training.seed):
         job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
         following = Following(registry.plugins, run, progress, trackers)
         trainer = _trainer(job, run, following, progress)
@@ -198,16 +198,6 @@ def resume(
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
         return _train_and_finish(job, run, trainer, following, progress), True
-
-
-@contextmanager
-def _threads_kept() -> Iterator[None]:
-    """Sums depend on how they are shared out, so a resumed run takes its own number of threads; then it is put back."""
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:

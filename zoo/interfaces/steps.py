@@ -68,9 +68,11 @@ def at_step(value: Scheduled, step: Step) -> Tensor | float:
         return value
     position = step.position(value.unit)
     if value.shape == "steps":
-        points = torch.tensor(value.points, dtype=position.dtype, device=position.device)
-        values = torch.tensor(value.values, dtype=position.dtype, device=position.device)
-        return values[torch.searchsorted(points, position, right=True) - 1]
+        # By comparisons: a table of values would have to be sent to a GPU, which a captured step must not do.
+        now = torch.full_like(position, value.values[0])
+        for point, after in zip(value.points[1:], value.values[1:], strict=True):
+            now = torch.where(position >= point, after, now)
+        return now
     share = position / value.points[1]
     if value.shape == "one-cycle":
         return value.values[0] * _one_cycle(share.clamp(0, 1))

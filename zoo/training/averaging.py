@@ -24,10 +24,12 @@ class Average:
         self._mean = [parameter.detach().clone() for parameter in self._live]
 
     @torch.no_grad()
-    def update(self, count: int) -> None:
-        """Move the mean towards the weights after step `count`."""
-        decay = min(self.decay, (1 + count) / (10 + count))
-        torch._foreach_lerp_(self._mean, [parameter.detach() for parameter in self._live], 1 - decay)
+    def update(self, count: Tensor) -> None:
+        """Move the mean towards the weights after step `count`, a tensor, so that a captured step sees it change."""
+        share = (9 / (10 + count)).clamp(min=1 - self.decay)
+        way = torch._foreach_sub([parameter.detach() for parameter in self._live], self._mean)
+        torch._foreach_mul_(way, share)
+        torch._foreach_add_(self._mean, way)
 
     def state(self) -> dict[str, Tensor]:
         """Return the mean by parameter name."""

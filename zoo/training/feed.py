@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "Stored"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +19,24 @@ _LAYOUT = torch.channels_last
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A batch as it is kept, before it is read.
+
+    Arguments:
+        images: Its images and labels, in their stored type.
+        index: Their places in the split, `(B,)`.
+    """
+
+    images: Split
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True)
 class Feed:
-    """Batches of a split, converted from their stored type inside the step.
+    """Batches of a split, gathered as they are kept and converted inside the step.
 
     Arguments:
         images: The data set, which knows how its values are read.
@@ -46,12 +62,20 @@ class Feed:
         generator = torch.Generator().manual_seed((self.seed << 20) + epoch)
         return torch.randperm(len(self.split), generator=generator)
 
-    def shuffled(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch from position `start`, augmented."""
-        order = self.order(epoch)
+    def stored(self, epoch: int, start: int = 0) -> Iterator[Stored]:
+        """Yield the batches of an epoch from position `start`, as they are kept.
+
+        The order goes to the device whole, so that no batch of it waits for the host.
+        """
+        order = self.order(epoch).to(self.split.x.device)
         for i in range(start, len(self)):
             end = None if i == len(self) - 1 else (i + 1) * self.batch_size
-            yield self.batch(order[i * self.batch_size : end], varied=True)
+            yield self.gather(order[i * self.batch_size : end])
+
+    def shuffled(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from position `start`, augmented."""
+        for stored in self.stored(epoch, start):
+            yield self.read(stored, varied=True)
 
     def in_order(self) -> Iterator[Batch]:
         """Yield the split once in its own order, not augmented."""
@@ -60,9 +84,19 @@ class Feed:
 
     def batch(self, index: Tensor, *, varied: bool) -> Batch:
         """Return the images at an index `(B,)`."""
-        stored = self.split[index.to(self.split.x.device)]
-        x = self.images.read(stored.x)
+        return self.read(self.gather(index.to(self.split.x.device)), varied=varied)
+
+    def gather(self, index: Tensor) -> Stored:
+        """Return what is kept at an index `(B,)`, which is where the split is."""
+        return Stored(self.split[index], index)
+
+    def read(self, stored: Stored, *, varied: bool) -> Batch:
+        """Return a batch as a model sees it; draws from torch's default generator of its device.
+
+        All of it is computed where the batch is, so that it can be part of a captured step.
+        """
+        x = self.images.read(stored.images.x)
         if varied:
             x = augment(x, self.options.augment)
         x = binarize(x, self.options.binarize)
-        return Batch(x.contiguous(memory_format=_LAYOUT), stored.y, index)
+        return Batch(x.contiguous(memory_format=_LAYOUT), stored.images.y, stored.index)

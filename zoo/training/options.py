@@ -33,6 +33,11 @@ class TrainOptions(Options):
     init_from: str | None = option(None, "Start from the weights of this run.")
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps.")
 
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = option(
+        "auto", "How exactly networks are computed; auto is tf32 on NVIDIA's GPUs, else fp32."
+    )
+    compile: bool = option(False, "Compile the loss by torch.compile; takes a while first.")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.budget is not None:

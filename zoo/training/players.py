@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Optimisers"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,10 +40,23 @@ class Optimisers:
         self.clip = options.clip
         self._made = {name: _make(player, options) for name, player in players.items() if player.parameters}
 
-    def step(self, terms: Terms, count: int, lr: float) -> None:
-        """Move each player whose turn it is down its own loss; all of them from where they stood before the step."""
+    def turns(self, count: int) -> tuple[str, ...]:
+        """Return the players that move at step `count`."""
+        return tuple(name for name in self._made if count % self.players[name].every == 0)
+
+    def step(self, terms: Terms, count: int, lr: Tensor | float) -> None:
+        """Move the players whose turn it is at step `count`; see `move`."""
+        self.move(terms, self.turns(count), lr)
+
+    def move(self, terms: Terms, turns: Sequence[str], lr: Tensor | float) -> None:
+        """Move players down their own losses; all of them from where they stood before the step.
+
+        Arguments:
+            terms: The losses.
+            turns: Who moves.
+            lr: The learning rate of those that have none of their own; a tensor stays on its device.
+        """
         losses = {"model": terms.loss, **terms.adversaries}
-        turns = [name for name in self._made if count % self.players[name].every == 0]
         if len(self._made) > 1:
             self._assign_each(turns, losses)
         else:
@@ -54,7 +67,7 @@ class Optimisers:
             own = self.players[name].lr
             self._move(name, lr if own is None else own)
 
-    def _assign_each(self, turns: list[str], losses: Mapping[str, Tensor]) -> None:
+    def _assign_each(self, turns: Sequence[str], losses: Mapping[str, Tensor]) -> None:
         # Never backward(): a model's loss that goes through an adversary would leave gradients there as well.
         # The model, which comes first, is done last, so that its graph, the largest, is freed on the way.
         for name in reversed(turns):
@@ -64,12 +77,15 @@ class Optimisers:
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = _same_layout(gradient, parameter)
 
-    def _move(self, name: str, lr: float) -> None:
+    def _move(self, name: str, lr: Tensor | float) -> None:
         optimiser = self._made[name]
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.players[name].parameters.values(), self.clip)
         for group in optimiser.param_groups:
-            group["lr"] = lr
+            if isinstance(group["lr"], Tensor):
+                group["lr"].copy_(lr) if isinstance(lr, Tensor) else group["lr"].fill_(lr)
+            else:
+                group["lr"] = float(lr)
         optimiser.step()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
@@ -105,11 +121,15 @@ def _make(player: Player, options: TrainOptions) -> Optimizer:
     parameters = list(player.parameters.values())
     momentum = options.momentum if player.momentum is None else player.momentum
     square_decay = options.square_decay if player.square_decay is None else player.square_decay
-    settings: dict[str, Any] = {"lr": 0.0, "weight_decay": options.weight_decay}
+    # A rate on the GPU, and steps counted there, so that the optimiser can be part of a captured step.
+    cuda = parameters[0].device.type == "cuda"
+    lr: Any = torch.zeros((), device=parameters[0].device) if cuda else 0.0
+    settings: dict[str, Any] = {"lr": lr, "weight_decay": options.weight_decay}
     if options.optimizer == "sgd":
         settings["momentum"] = momentum
     else:
         settings["betas"] = (momentum, square_decay)
+        settings["capturable"] = cuda
     if options.optimizer in _PLAIN:
         return _PLAIN[options.optimizer](parameters, **settings)
     fused = parameters[0].device.type in ("cpu", "cuda") and all(p.dtype.is_floating_point for p in parameters)

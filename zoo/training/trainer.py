@@ -7,24 +7,32 @@ __all__ = ["Outcome", "Trainer", "TrainingData"]
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.runs.checkpoint import Checkpoint
 from zoo.training.averaging import Average
+from zoo.training.capture import Captured, CudaRecorder, stream_of_its_own
+from zoo.training.compiled import Compiled
 from zoo.training.diagnosis import bad_tensor, bad_term, is_finite, remedy
-from zoo.training.feed import Feed
+from zoo.training.feed import Feed, Stored
 from zoo.training.interrupt import Interruption
 from zoo.training.options import TrainOptions, parse_duration
+from zoo.training.patience import Patience
 from zoo.training.players import Optimisers
+from zoo.training.precision import choose_precision, precise, shortened
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated, random_state, set_random_state
+from zoo.training.step import NotFinite, TrainStep, position
+from zoo.training.sums import Sums
+from zoo.training.threads import threads_for, with_threads
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,6 @@ class _Counters:
     seconds: float = 0.0
     epoch_seconds: float = 0.0
     speeds: list[float] = field(default_factory=list)
-    best: float = math.inf
-    waited: int = 0
     reason: str = ""
 
 
@@ -101,18 +107,27 @@ class Trainer:
         self.progress = progress
         self._save = save
         self._record = record
+        self._device = next(iter(model.parameters())).device
         self._optimisers = Optimisers(model.players(), options)
         self._average = Average(model, options.ema) if options.ema is not None else None
+        self._patience = Patience(options.patience)
+        self._precision = choose_precision(options.precision, self._device)
+        self._position = position(self._device)
+        self._compiled = Compiled(model, options.batch_size, progress.say) if options.compile else None
+        self._step = self._make_step()
+        self._take = Captured(self._step, CudaRecorder(), progress.say) if self._device.type == "cuda" else self._step
+        self._threads: int | None = None
         self._at = _Counters()
-        self._sums: dict[str, Tensor] = {}
-        self._best: dict[str, Tensor] = {}
-        self._last: Batch | None = None
-        self._device = next(iter(model.parameters())).device
+        self._last: Stored | None = None
         self._budget = parse_duration(options.budget) if options.budget else math.inf
-        # Sums over an epoch; Apple's GPUs have no double precision.
-        self._precision = torch.float32 if self._device.type == "mps" else torch.float64
-        # Reading a loss makes a GPU wait, and costs a CPU nothing.
-        self._check_every = 1 if self._device.type == "cpu" else 50
+
+    def _make_step(self) -> TrainStep:
+        loss = self._loss if self._compiled is None else self._compiled
+        shorten = partial(shortened, self._precision, self._device)
+        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, self.options.lr, shorten)
+
+    def _loss(self, batch: Batch, step: Step) -> Terms:
+        return self.model.loss(batch, step)
 
     @property
     def total_steps(self) -> int:
@@ -121,8 +136,11 @@ class Trainer:
 
     def present_step(self) -> Step:
         """Return where the run is, for schedules; with a budget, time counts as well as steps."""
+        return Step.of(*self._numbers(), self._device)
+
+    def _numbers(self) -> tuple[float, float, float]:
         share = max(self._at.count / self.total_steps, min(1.0, self._at.seconds / self._budget))
-        return Step.of(self._at.count, self._at.count / len(self.data.train), share, self._device)
+        return self._at.count, self._at.count / len(self.data.train), share
 
     def fit(self) -> Outcome:
         """Train to the end, or until time or patience runs out.
@@ -133,12 +151,25 @@ class Trainer:
         """
         self.progress.start(self.options.epochs, len(self.data.train), self._at.count)
         try:
-            with Interruption() as interruption:
+            with Interruption() as interruption, self._setting():
                 self._fit_epochs(interruption)
         finally:
             self.progress.stop()
         self._finish()
         return self.outcome()
+
+    @contextmanager
+    def _setting(self) -> Iterator[None]:
+        """Take steps with as many threads as they are worth, as exactly as asked for, and on a stream of their own."""
+        with isolated(self.options.seed):
+            batch = next(self.data.train.shuffled(0))
+        if self._threads is None:
+            self._threads = threads_for(self.model, batch, self.present_step())
+        with with_threads(self._threads), precise(self._precision), stream_of_its_own(self._device):
+            if self._compiled is not None:
+                with shortened(self._precision, self._device):
+                    self._compiled.warm_up(batch, self._position(*self._numbers()))
+            yield
 
     def outcome(self) -> Outcome:
         """Return how the run stands."""
@@ -167,9 +198,9 @@ class Trainer:
     def _fit_epoch(self, interruption: Interruption) -> None:
         self.model.train()
         mark = time.perf_counter()
-        for batch in self.data.train.shuffled(self._at.epoch, self._at.position):
-            self._last = batch
-            self._add(self._train_step(batch), len(batch.index))
+        for stored in self.data.train.stored(self._at.epoch, self._at.position):
+            self._last = stored
+            self._train_step(stored)
             self._at.position += 1
             self._at.count += 1
             if self._at.position == len(self.data.train):
@@ -190,24 +221,21 @@ class Trainer:
         self._at.epoch_seconds += now - mark
         return now
 
-    def _train_step(self, batch: Batch) -> Terms:
-        step = self.present_step()
-        terms = self.model.loss(batch, step)
-        if self._at.count % self._check_every == 0 and not is_finite(terms):
-            self._give_up(terms, batch, step)
-        self._optimisers.step(terms, self._at.count, float(at_step(self.options.lr, step)))
-        if self._average is not None:
-            self._average.update(self._at.count)
-        return terms
+    def _train_step(self, stored: Stored) -> None:
+        step = self._position(*self._numbers())
+        try:
+            self._take(stored, step, self._step.turns(self._at.count))
+        except NotFinite as found:
+            self._give_up(found.terms, found.batch, step)
+        bad = self._step.watch.look(self._at.count)
+        if bad is not None:
+            # A GPU found it some steps ago: its weights are no longer good, but the checkpoint's are.
+            self._check_weights()
+            raise Diverged(f"diverged at step {bad}: a loss was not finite; try a lower --lr, or --clip 1")
 
     def _speed(self) -> float:
         images = min(self._at.position * self.data.train.batch_size, len(self.data.train.split))
         return images / self._at.epoch_seconds if self._at.epoch_seconds else 0.0
-
-    def _add(self, terms: Terms, images: int) -> None:
-        for name, value in {"loss": terms.loss, **terms.logs, **terms.adversaries}.items():
-            share = images * value.detach().to(self._precision)
-            self._sums[name] = self._sums[name] + share if name in self._sums else share
 
     def _check_weights(self) -> None:
         """Look at what the last step left, before it is saved as good.
@@ -219,9 +247,10 @@ class Trainer:
             return
         step = self.present_step()
         with isolated(self.options.seed), torch.no_grad(), _evaluating(self.model, self._average):
-            terms = self.model.loss(self._last, step)
+            batch = self.data.train.read(self._last, varied=True)
+            terms = self.model.loss(batch, step)
             if not is_finite(terms):
-                self._give_up(terms, self._last, step)
+                self._give_up(terms, batch, step)
 
     def _end_epoch(self) -> None:
         self._check_weights()
@@ -229,7 +258,7 @@ class Trainer:
         images = len(self.data.train.split)
         speed = self._speed()
         at.speeds.append(speed)
-        train = {name: float(total) / images for name, total in self._sums.items()}
+        train = self._step.sums.means(images)
         if not all(math.isfinite(value) for value in train.values()):
             raise Diverged(f"epoch {at.epoch + 1}: {_first_bad(train)} is not finite")
         step = self.present_step()
@@ -241,7 +270,8 @@ class Trainer:
             "images_per_second": round(speed, 1),
             "train": train,
         }
-        at.epoch, at.position, at.epoch_seconds, self._sums = at.epoch + 1, 0, 0.0, {}
+        at.epoch, at.position, at.epoch_seconds = at.epoch + 1, 0, 0.0
+        self._step.sums.clear()
         if self.data.validation is not None:
             record["validation"] = validation = self.validate(self.data.validation, step)
             if not all(math.isfinite(value) for value in validation.values()):
@@ -253,13 +283,13 @@ class Trainer:
 
     def validate(self, feed: Feed, step: Step) -> dict[str, float]:
         """Return the mean of each term over a feed, in eval mode; draws nothing from the run's generator."""
-        sums: dict[str, float] = {}
+        sums = Sums(self._device)
         with isolated(self.options.seed + 1), torch.no_grad(), _evaluating(self.model, self._average):
             for batch in feed.in_order():
-                terms = self.model.loss(batch, step)
-                for name, value in {"loss": terms.loss, **terms.logs, **terms.adversaries}.items():
-                    sums[name] = sums.get(name, 0.0) + float(value) * len(batch.index)
-        return {name: total / len(feed.split) for name, total in sums.items()}
+                with shortened(self._precision, self._device):
+                    terms = self.model.loss(batch, step)
+                sums.add(terms, len(batch.index))
+        return sums.means(len(feed.split))
 
     def _watch(self, feed: Feed) -> None:
         """Keep the best weights by the objective at the end of all schedules, so that warm-ups cannot mislead."""
@@ -267,18 +297,14 @@ class Trainer:
             return
         end = Step.of(self.total_steps, self.options.epochs, 1.0, self._device)
         objective = self.validate(feed, end)["loss"]
-        if objective < self._at.best:
-            self._at.best, self._at.waited = objective, 0
-            with _evaluating(self.model, self._average):
-                self._best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        else:
-            self._at.waited += 1
-        if self._at.waited >= self.options.patience:
+        with _evaluating(self.model, self._average):
+            self._patience.see(objective, self.model.state_dict())
+        if self._patience.over:
             self._at.reason = "patience"
 
     def _finish(self) -> None:
-        if self._best:
-            self.model.load_state_dict(self._best)
+        if self._patience.weights:
+            self.model.load_state_dict(self._patience.weights)
         elif self._average is not None:
             self._average.swap()
         self.model.eval()
@@ -298,16 +324,17 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimiser": optimiser,
             "average": self._average.state() if self._average is not None else {},
-            "best": self._best,
-            "sums": self._sums,
+            "best": self._patience.weights,
+            "sums": self._step.sums.state(),
             "random": random_state(self._device),
         }
         tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
         facts = {
             **vars(self._at),
-            "best": None if math.isinf(self._at.best) else self._at.best,
+            "best": None if math.isinf(self._patience.best) else self._patience.best,
+            "waited": self._patience.waited,
             "numbers": numbers,
-            "threads": torch.get_num_threads(),
+            "threads": self._threads,
         }
         return Checkpoint(tensors, facts)
 
@@ -325,11 +352,13 @@ class Trainer:
         self._optimisers.restore(checkpoint.under("optimiser"), facts.pop("numbers"))
         if self._average is not None:
             self._average.restore(checkpoint.under("average"))
-        self._best = checkpoint.under("best")
-        self._sums = checkpoint.under("sums")
+        self._step.sums.restore(checkpoint.under("sums"))
         set_random_state(checkpoint.under("random"), self._device)
-        torch.set_num_threads(facts.pop("threads"))
-        facts["best"] = math.inf if facts["best"] is None else facts["best"]
+        # Sums depend on how they are shared out among threads.
+        self._threads = facts.pop("threads")
+        best = facts.pop("best")
+        self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
+        self._patience.weights = checkpoint.under("best")
         self._at = _Counters(**facts)
 
 

@@ -1,0 +1,128 @@
+"""One step of training, as plainly as it can be said: read, loss, gradients, optimisers, running mean, sums."""
+
+from __future__ import annotations
+
+__all__ = ["LossOf", "NotFinite", "TrainStep", "position"]
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from zoo.interfaces import Batch, Model, Step, Terms, at_step
+from zoo.options import Scheduled
+from zoo.training.averaging import Average
+from zoo.training.diagnosis import is_finite
+from zoo.training.feed import Feed, Stored
+from zoo.training.players import Optimisers
+from zoo.training.sums import Sums
+from zoo.training.watch import Watch
+
+LossOf: TypeAlias = Callable[[Batch, Step], Terms]
+"""A model's loss, or what computes the same faster."""
+
+
+class NotFinite(Exception):
+    """A loss is not finite; the step was not taken.
+
+    Arguments:
+        batch: The batch of it.
+        terms: What the loss returned.
+    """
+
+    def __init__(self, batch: Batch, terms: Terms) -> None:
+        super().__init__("a loss is not finite")
+        self.batch = batch
+        self.terms = terms
+
+
+class TrainStep:
+    """A step of training, in which nothing is read back from a GPU, so that it can be captured as it is.
+
+    What changes from step to step reaches it as tensors: the batch, and how far the run is. All else that it reads it
+    also writes, in place.
+
+    Arguments:
+        model: The model, on its device.
+        loss: Its loss.
+        feed: Reads a batch.
+        optimisers: Move the weights.
+        average: The running mean of the weights, if there is one.
+        lr: The learning rate, or its schedule.
+        shortened: Makes what the loss is computed inside.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        loss: LossOf,
+        feed: Feed,
+        optimisers: Optimisers,
+        average: Average | None,
+        lr: Scheduled,
+        shortened: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        device = next(iter(model.parameters())).device
+        self.model = model
+        self.sums = Sums(device)
+        self.watch = Watch(device)
+        self._loss = loss
+        self._feed = feed
+        self._optimisers = optimisers
+        self._average = average
+        self._lr = lr
+        self._shortened = shortened
+        # A CPU has computed the loss when it returns; a GPU would have to be waited for.
+        self._immediate = device.type == "cpu"
+
+    def __call__(self, stored: Stored, step: Step, turns: Sequence[str]) -> Terms:
+        """Take a step.
+
+        Arguments:
+            stored: The batch, on the device.
+            step: How far the run is, on the device.
+            turns: The players whose turn it is.
+
+        Raises:
+            NotFinite: If a loss is not finite and the device need not be waited for to know.
+        """
+        batch = self._feed.read(stored, varied=True)
+        with self._shortened():
+            terms = self._loss(batch, step)
+        if self._immediate:
+            if not is_finite(terms):
+                raise NotFinite(batch, terms)
+        else:
+            self.watch.note(terms, step)
+        self._optimisers.move(terms, turns, at_step(self._lr, step))
+        if self._average is not None:
+            self._average.update(step.count)
+        self.sums.add(terms, len(stored))
+        return terms
+
+    def turns(self, count: int) -> tuple[str, ...]:
+        """Return the players that move at step `count`."""
+        return self._optimisers.turns(count)
+
+    def tensors(self) -> list[Tensor]:
+        """Return everything that a step writes, to be put back after one that was only tried."""
+        written = [*self.model.parameters(), *self.model.buffers(), *self._optimisers.state()[0].values()]
+        written += [*self.sums.state().values(), *self.watch.tensors()]
+        if self._average is not None:
+            written += self._average.state().values()
+        return [value.detach() for value in written]
+
+
+def position(device: torch.device) -> Callable[[float, float, float], Step]:
+    """Return what tells how far a run is, in the same three numbers on the device each time, without waiting for it."""
+    numbers = torch.zeros(3, device=device)
+    step = Step(*numbers.unbind())
+
+    def at(count: float, epoch: float, fraction: float) -> Step:
+        for number, value in zip((step.count, step.epoch, step.fraction), (count, epoch, fraction), strict=True):
+            number.fill_(value)
+        return step
+
+    return at
