@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["open_or_fall_back", "resume", "run_training"]
+__all__ = ["Fit", "open_or_fall_back", "resume", "run_training"]
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -43,6 +43,7 @@ from zoo.training.randomness import isolated
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
+Fit: TypeAlias = Callable[[Trainer], Outcome]
 
 
 def open_or_fall_back(registry: Registry, settings: Settings, progress: Progress) -> tuple[Settings, ImageSet]:
@@ -111,6 +112,7 @@ def run_training(
     out: Path | None = None,
     command: str = "",
     trackers: Sequence[Tracker] = (),
+    fit: Fit = Trainer.fit,
 ) -> Run:
     """Train a model and write its run folder; nothing is written before data and model stand.
 
@@ -121,6 +123,7 @@ def run_training(
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         command: The command that trains the same again, for the card.
         trackers: What follows the run, beside the plugins.
+        fit: Has the trainer train, by itself or among others.
 
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or a tracker does not import.
@@ -142,7 +145,7 @@ def run_training(
             following = Following(registry.plugins, run, progress, trackers)
             trainer = _trainer(job, run, following, progress)
             trainer.start()
-        return _train_and_finish(job, run, trainer, following, progress)
+        return _train_and_finish(job, run, trainer, following, progress, fit)
 
 
 def resume(
@@ -151,6 +154,7 @@ def resume(
     progress: Progress,
     epochs: int | None = None,
     trackers: Sequence[Tracker] = (),
+    fit: Fit = Trainer.fit,
 ) -> tuple[Run, bool]:
     """Go on with a run from its last checkpoint; return it, and whether there was anything to do.
 
@@ -160,6 +164,7 @@ def resume(
         progress: Who is told.
         epochs: Train to this many epochs instead of those that the run was started with.
         trackers: What follows it from here on, instead of what did before.
+        fit: Has the trainer train, by itself or among others.
 
     Raises:
         ZooError: If there is no run, no checkpoint, or fewer epochs are asked for than are done.
@@ -197,7 +202,7 @@ def resume(
         run.write_config({**_tables(registry, run, settings, command), **kept})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
-        return _train_and_finish(job, run, trainer, following, progress), True
+        return _train_and_finish(job, run, trainer, following, progress, fit), True
 
 
 def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:
@@ -276,17 +281,17 @@ def _start_from(model: Model, where: Path) -> None:
         raise ZooError(f"--init-from {where}: its weights do not fit this model; train the same parts") from None
 
 
-def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
+def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, fit: Fit) -> Run:
     try:
         with following.training():
-            return _train(job, run, trainer, following, progress)
+            return _train(job, run, trainer, following, progress, fit)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
 
 
-def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress) -> Run:
+def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, fit: Fit) -> Run:
     try:
-        outcome = trainer.fit()
+        outcome = fit(trainer)
     except Diverged as error:
         kept = read_checkpoint(run.path)
         if kept is not None:

@@ -33,6 +33,8 @@ def choose(registry: Registry, tasks: Sequence[Task], way: Way) -> Choice:
     """
     if way == "processes":
         return Choice("processes", min(len(tasks), cores(), room()))
+    if way == "vectorised":
+        return Choice("vectorised")
     if any(choose_device(task.settings.training.device).type != "cpu" for task in tasks):
         return Choice("off", reason="a GPU does not share well among processes")
     if cores() < 2:

@@ -15,7 +15,7 @@ import zoo
 from zoo.assembly import providers
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError
-from zoo.experiment import open_or_fall_back, resume, run_training, settings_from
+from zoo.experiment import Fit, open_or_fall_back, resume, run_training, settings_from
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.checkpoint import read_checkpoint
@@ -23,6 +23,7 @@ from zoo.runs.folder import Run, find_run
 from zoo.settings import Settings
 from zoo.tracking import Tracker
 from zoo.training.progress import Progress
+from zoo.training.trainer import Trainer
 
 ELSEWHERE = ("runs/*", "compare/*/runs/*", "sweep/*/runs/*")
 """Where runs of the same settings may lie, below the working folder."""
@@ -37,6 +38,7 @@ def train_or_reuse(
     trackers: Sequence[Tracker] = (),
     *,
     anywhere: bool = True,
+    fit: Fit = Trainer.fit,
 ) -> tuple[Run, bool]:
     """Return a finished run of these settings, and whether it was there already.
 
@@ -52,6 +54,7 @@ def train_or_reuse(
         command: The command that trains the same again, for the card.
         trackers: What follows the run if it is trained, or gone on with, here.
         anywhere: Whether one that lies elsewhere will do.
+        fit: Has the trainer train, by itself or among others.
 
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or `folder` holds something else.
@@ -66,10 +69,10 @@ def train_or_reuse(
         return found, True
     if was_stopped(registry, settings, folder):
         if read_checkpoint(folder) is not None:
-            return resume(registry, folder, progress, trackers=trackers)[0], False
+            return resume(registry, folder, progress, trackers=trackers, fit=fit)[0], False
         # Stopped before its first checkpoint: nothing is lost.
         shutil.rmtree(folder)
-    return run_training(registry, settings, progress, folder, command, trackers), False
+    return run_training(registry, settings, progress, folder, command, trackers, fit), False
 
 
 def find_finished(registry: Registry, settings: Settings, folder: Path, *, anywhere: bool = True) -> Run | None:

@@ -14,6 +14,8 @@ from zoo.many.choose import choose
 from zoo.many.pool import train_in_processes
 from zoo.many.reuse import find_finished, train_or_reuse
 from zoo.many.task import Ended, Task
+from zoo.many.vectorised.alike import alike
+from zoo.many.vectorised.together import train_together
 from zoo.registry import Registry
 from zoo.runs.folder import Run, find_run
 from zoo.tracking import Tracker
@@ -110,6 +112,21 @@ def _missing(registry: Registry, tasks: Sequence[Task], anywhere: bool) -> list[
 def _train(
     registry: Registry, tasks: Sequence[Task], progress: Progress, trackers: Sequence[Tracker], choice: Choice
 ) -> dict[Path, Ended]:
-    progress.say(f"{len(tasks)} runs side by side: {choice.workers} processes of 1 thread")
-    ended = train_in_processes(registry, tasks, progress, trackers, choice.workers)
-    return {task.folder: one for task, one in zip(tasks, ended, strict=True)}
+    if choice.way == "processes":
+        of = f"{choice.workers} processes of 1 thread" if choice.workers > 1 else "1 process of 1 thread"
+        progress.say(f"{len(tasks)} runs side by side: {of}")
+        ended = train_in_processes(registry, tasks, progress, trackers, choice.workers)
+        return {task.folder: one for task, one in zip(tasks, ended, strict=True)}
+    found: dict[Path, Ended] = {}
+    for numbers in alike(tasks):
+        group = [tasks[number] for number in numbers]
+        if len(group) > 1:
+            progress.say(f"{len(group)} runs vectorised in one step")
+            ended = train_together(registry, group, progress, trackers)
+            found |= {task.folder: one for task, one in zip(group, ended, strict=True)}
+    if len(found) < len(tasks):
+        others = len(tasks) - len(found)
+        progress.say(
+            f"{others} runs one after another, because they differ in more than seeds and options of each step"
+        )
+    return found
