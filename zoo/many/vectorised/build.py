@@ -62,7 +62,7 @@ def joint_step(
         raise
     # Whatever torch.func, or the code of a part that meets what it does not expect, stumbles over.
     except Exception as error:
-        raise Unfit(one_line(error)) from error
+        raise Unfit(one_line(error).partition(". ")[0]) from error
     return joint
 
 

@@ -93,7 +93,7 @@ class Hearing(TorchFunctionMode):
 
 @final
 class Playing(TorchFunctionMode):
-    """Hands out noise in the place of every draw inside the `with`.
+    """Hands out noise in the place of every draw inside the `with`, and leaves memory layouts to torch.
 
     Arguments:
         draws: What will be drawn.
@@ -106,6 +106,9 @@ class Playing(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kind = _KINDS.get(func)
+        if func is torch.Tensor.contiguous:
+            # Which layout is fast is another question where many images of many models are one tensor.
+            return args[0]
         if kind is None:
             return func(*args, **(kwargs or {}))
         draw, noise = self._left.pop(0) if self._left else (None, None)
