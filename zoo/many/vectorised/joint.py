@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = ["JointStep", "Member", "apart"]
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,6 +115,14 @@ class JointStep:
         """
         labels = {name: torch.stack([batch.y[name] for batch in batches]) for name in batches[0].y}
         x, index = torch.stack([batch.x for batch in batches]), torch.stack([batch.index for batch in batches])
+        with warnings.catch_warnings():
+            # That an operation is done for one model after another: so it is without this.
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            return self._losses(x, labels, index, noise, step)
+
+    def _losses(
+        self, x: Tensor, labels: Mapping[str, Tensor], index: Tensor, noise: Sequence[Tensor], step: Step
+    ) -> Terms:
         found: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = vmap(
             self._member_loss, (0, 0, 0, 0, 0, 0, 0, None)
         )(

@@ -72,8 +72,10 @@ class _Lockstep:
         self.ends: dict[int, Outcome | BaseException] = {}
         self._build = build
         self._interruption = Interruption()
+        # What the runs see of it: that they all end at one step, and not in the middle of one.
+        self._seen = Interruption()
         self._going = [
-            _Going(number, runner, runner.trainer.course(self._interruption)) for number, runner in enumerate(runners)
+            _Going(number, runner, runner.trainer.course(self._seen)) for number, runner in enumerate(runners)
         ]
 
     def go(self) -> None:
@@ -98,6 +100,7 @@ class _Lockstep:
         joint = self._build([going.number for going in live], stored, step)
         while len(self._live()) == len(live):
             self._step(joint, live)
+            self._seen.asked = self._interruption.asked
             for going in live:
                 if going.number not in self.ends:
                     self._advance(going)
@@ -129,7 +132,7 @@ class _Lockstep:
         trainer = going.runner.trainer
         length = len(trainer.data.train)
         # Within an epoch nothing is drawn, saved or shown to others.
-        within = going.stored is not None and (trainer.count + 1) % length and not self._interruption.asked
+        within = going.stored is not None and (trainer.count + 1) % length and not self._seen.asked
         try:
             going.stored = next(going.course) if within else going.runner.call(lambda: next(going.course))
         except StopIteration:
@@ -146,18 +149,18 @@ class _Lockstep:
         with self._interruption:
             for going in self._live():
                 try:
-                    going.runner.call(lambda going=going: _alone(going))  # type: ignore[misc]  # mypy reads no defaults
+                    going.runner.call(lambda going=going: self._alone(going))  # type: ignore[misc]  # mypy reads no defaults
                     self._end(going, going.runner.trainer.outcome())
                 except (Exception, KeyboardInterrupt) as error:
                     self._end(going, error)
 
-
-def _alone(going: _Going) -> None:
-    trainer = going.runner.trainer
-    with trainer.setting():
-        while going.stored is not None:
-            trainer.take(going.stored)
-            going.stored = next(going.course, None)
+    def _alone(self, going: _Going) -> None:
+        trainer = going.runner.trainer
+        with trainer.setting():
+            while going.stored is not None:
+                trainer.take(going.stored)
+                self._seen.asked = self._interruption.asked
+                going.stored = next(going.course, None)
 
 
 def _finite(terms: Terms) -> list[bool]:
