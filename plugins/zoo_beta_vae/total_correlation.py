@@ -99,7 +99,7 @@ def _log_weights(batch: int, train_size: int, estimator: str, like: Tensor) -> T
         return like.new_full((batch, batch), -math.log(size * batch))
     if others == 0:
         return like.new_zeros(1, 1)
-    weights = like.new_full((batch, batch), -math.log(others)).fill_diagonal_(-math.log(size))
     row = torch.arange(batch, device=like.device)
-    weights[row, (row + 1) % batch] = math.log((size - others) / (size * others))
-    return weights
+    after = (row - row[:, None]) % batch
+    weights = like.new_full((batch, batch), -math.log(others)).fill_diagonal_(-math.log(size))
+    return weights.masked_fill(after == 1, math.log((size - others) / (size * others)))

@@ -92,17 +92,29 @@ class Coupling(InvertibleLayer):
         Density Estimation Using Real NVP (Dinh et al., 2017), arXiv:1605.08803.
     """
 
+    inside: Tensor
+    outside: Tensor
+    back: Tensor
+
     def __init__(self, mask: Tensor, hidden: tuple[int, ...]) -> None:
         super().__init__()
         self.coupling = GeneralCouplingTransform(mask.numel(), mask=mask, hidden_features=hidden)
+        # Zuko looks them up in the mask each time, for which a GPU would be waited for.
+        self.register_buffer("inside", mask.nonzero().squeeze(-1), persistent=False)
+        self.register_buffer("outside", (~mask).nonzero().squeeze(-1), persistent=False)
+        self.register_buffer("back", torch.cat([self.inside, self.outside]).argsort(), persistent=False)
         last = self.coupling.hyper[-1]
         nn.init.zeros_(last.bias)
         last.weight.data.mul_(1e-2)
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        mapped: tuple[Tensor, Tensor] = self.coupling().call_and_ladj(h)
-        return mapped
+        kept, moved = h[..., self.inside], h[..., self.outside]
+        mapped, log_det = self.coupling.meta(None, kept).call_and_ladj(moved)
+        return self._together(kept, mapped), log_det
 
     def inverse(self, z: Tensor) -> Tensor:
-        solved: Tensor = self.coupling().inv(z)
-        return solved
+        kept, moved = z[..., self.inside], z[..., self.outside]
+        return self._together(kept, self.coupling.meta(None, kept).inv(moved))
+
+    def _together(self, kept: Tensor, moved: Tensor) -> Tensor:
+        return torch.cat([kept, moved], -1)[..., self.back]

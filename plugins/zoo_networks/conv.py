@@ -11,7 +11,7 @@ from typing import final
 from torch import Tensor, nn
 
 from zoo import Likelihood, Network, Site
-from zoo_networks.layers import ToMap, activation, dense_stack, norm
+from zoo_networks.layers import ToMap, ToVector, activation, dense_stack, norm
 from zoo_networks.options import ConvOptions
 from zoo_networks.strides import Strides
 
@@ -31,7 +31,7 @@ class ConvEncoder(Network):
             layers.append(strides.conv(c_in, c_out, bias=options.norm == "none"))
             layers += [*norm(options.norm, c_out, spatial=True), activation(options.activation)]
         dense = dense_stack([flat, *options.hidden], options.activation, options.norm)
-        self.layers = nn.Sequential(*layers, nn.Flatten(), *dense)
+        self.layers = nn.Sequential(*layers, ToVector(), *dense)
         self.out_shape = (options.hidden[-1] if options.hidden else flat,)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["ToMap", "activation", "dense_stack", "norm"]
+__all__ = ["ToMap", "ToVector", "activation", "dense_stack", "norm"]
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -56,4 +56,37 @@ class ToMap(nn.Module):
         self.shape = shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(-1, *self.shape).contiguous(memory_format=torch.channels_last)
+        return _channels_last(x.reshape(-1, *self.shape))
+
+
+@final
+class ToVector(nn.Module):
+    """Maps `(N, C, H, W)` as features `(N, C * H * W)`, whose gradient comes back in the layout of convolutions.
+
+    Left as it is, it would meet the activation's own output in another layout, where torch goes number by number.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = _Flat.apply(x)
+        return features
+
+
+class _Flat(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.shape = inputs[0].shape
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return _channels_last(grad.reshape(ctx.shape))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Return maps in the layout of convolutions; by permutation, because `vmap` knows no other way."""
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

@@ -62,7 +62,10 @@ class Quantised(Distribution):
     @property
     def extras(self) -> dict[str, Tensor]:
         """The share of codes that the batch uses, exp of the entropy of their frequencies, and each penalty."""
-        frequency = torch.bincount(self.indices.flatten(), minlength=self.codes) / self.indices.numel()
+        # Added up in place: to count bins, torch looks for the largest, for which a GPU would be waited for.
+        chosen = self.indices.flatten()
+        ones = torch.ones_like(chosen, dtype=torch.get_default_dtype())
+        frequency = ones.new_zeros(self.codes).scatter_add(0, chosen, ones) / chosen.numel()
         used = (frequency > 0).float().mean()
         return {"usage": used, "perplexity": torch.special.entr(frequency).sum().exp(), **self.penalties}
 

@@ -56,8 +56,7 @@ class HeadedEncoder(Encoder):
         features = self.network(x)
         if self.shift is not None and c is not None:
             features = features + self.shift(c).reshape(-1, *self.network.out_shape)
-        q: Distribution = self.head(features)
-        return q
+        return _exactly(self.head, features)
 
 
 @final
@@ -84,8 +83,16 @@ class HeadedDecoder(Decoder):
         values = self.network(read.reshape(-1, *read.shape[len(batch) :]))
         if len(batch) != 1:
             values = values.reshape(*batch, *values.shape[1:])
-        p: Distribution = self.head(values)
-        return p
+        return _exactly(self.head, values)
+
+
+def _exactly(head: nn.Module, values: Tensor) -> Distribution:
+    """Return the distribution that a head makes of a network's output, in single precision whatever that was."""
+    if values.dtype in (torch.float32, torch.float64):
+        made: Distribution = head(values)
+        return made
+    with torch.autocast(values.device.type, enabled=False):
+        return _exactly(head, values.float())
 
 
 @final

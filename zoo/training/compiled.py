@@ -44,11 +44,14 @@ class Compiled:
         started = time.perf_counter()
         random = random_state(batch.x.device)
         buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
+        if len(self._model.players()) > 1:
+            # They ask one graph for their gradients in turn, so none may use up its memory.
+            torch._functorch.config.donated_buffer = False
         compiled = torch.compile(self._model.loss, dynamic=False)
+        parameters = [value for value in self._model.parameters() if value.requires_grad]
         self._model.train()
         try:
             # The gradients' half is compiled when they are first asked for.
-            parameters = [value for value in self._model.parameters() if value.requires_grad]
             torch.autograd.grad(compiled(batch, step).loss, parameters, allow_unused=True)
         except Exception as error:
             # Whatever a compiler stumbles over, the loss is there without it.

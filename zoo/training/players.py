@@ -134,19 +134,23 @@ def _make(player: Player, options: TrainOptions) -> Optimizer:
     parameters = list(player.parameters.values())
     momentum = options.momentum if player.momentum is None else player.momentum
     square_decay = options.square_decay if player.square_decay is None else player.square_decay
-    # A rate on the GPU, and steps counted there, so that the optimiser can be part of a captured step.
     cuda = parameters[0].device.type == "cuda"
-    lr: Any = torch.zeros((), device=parameters[0].device) if cuda else 0.0
-    settings: dict[str, Any] = {"lr": lr, "weight_decay": options.weight_decay}
+    settings: dict[str, Any] = {"lr": 0.0, "weight_decay": options.weight_decay}
     if options.optimizer == "sgd":
         settings["momentum"] = momentum
     else:
         settings["betas"] = (momentum, square_decay)
         settings["capturable"] = cuda
     if options.optimizer in _PLAIN:
-        return _PLAIN[options.optimizer](parameters, **settings)
-    fused = parameters[0].device.type in ("cpu", "cuda") and all(p.dtype.is_floating_point for p in parameters)
-    return _FUSED[options.optimizer](parameters, fused=fused, **settings)
+        made = _PLAIN[options.optimizer](parameters, **settings)
+    else:
+        fused = parameters[0].device.type in ("cpu", "cuda") and all(p.dtype.is_floating_point for p in parameters)
+        made = _FUSED[options.optimizer](parameters, fused=fused, **settings)
+    if cuda:
+        # A rate on the GPU, as steps are counted there, so that the optimiser can be part of a captured step.
+        for group in made.param_groups:
+            group["lr"] = torch.zeros((), device=parameters[0].device)
+    return made
 
 
 def _same_layout(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:

@@ -113,7 +113,7 @@ class Trainer:
         self._patience = Patience(options.patience)
         self._precision = choose_precision(options.precision, self._device)
         self._position = position(self._device)
-        self._compiled = Compiled(model, options.batch_size, progress.say) if options.compile else None
+        self._compiled = Compiled(model, data.train.batch_size, progress.say) if options.compile else None
         self._step = self._make_step()
         self._take = Captured(self._step, CudaRecorder(), progress.say) if self._device.type == "cuda" else self._step
         self._threads: int | None = None
