@@ -11,6 +11,7 @@ from zoo.many.choice import Choice, Way
 from zoo.many.effort import effort_of
 from zoo.many.resources import cores, room
 from zoo.many.task import Task
+from zoo.many.vectorised.alike import alike
 from zoo.registry import Registry
 
 LEAST_SECONDS = 20.0
@@ -21,7 +22,7 @@ def choose(registry: Registry, tasks: Sequence[Task], way: Way) -> Choice:
     """Choose how runs are trained.
 
     On the CPU, processes of one thread each: as many as there are cores, runs, and memory for. Where there is little to
-    train, one after another.
+    train, one after another. On a GPU, which one small net leaves idle, vectorised as far as runs are of one kind.
 
     Arguments:
         registry: Where models, parts and data sets are found.
@@ -36,7 +37,8 @@ def choose(registry: Registry, tasks: Sequence[Task], way: Way) -> Choice:
     if way == "vectorised":
         return Choice("vectorised")
     if any(choose_device(task.settings.training.device).type != "cpu" for task in tasks):
-        return Choice("off", reason="a GPU does not share well among processes")
+        several = any(len(numbers) > 1 for numbers in alike(tasks))
+        return Choice("vectorised") if several else Choice("off", reason="on a GPU, and no two are of one kind")
     if cores() < 2:
         return Choice("off", reason="there is one core")
     if _seconds(registry, tasks[0]) * len(tasks) < LEAST_SECONDS:

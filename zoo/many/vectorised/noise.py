@@ -106,8 +106,8 @@ class Playing(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kind = _KINDS.get(func)
-        if func is torch.Tensor.contiguous:
-            # Which layout is fast is another question where many images of many models are one tensor.
+        if func is torch.Tensor.contiguous and (kwargs or {}).get("memory_format") is torch.channels_last:
+            # Which layout is fast is another question where images of many models are one tensor; vmap knows none.
             return args[0]
         if kind is None:
             return func(*args, **(kwargs or {}))
