@@ -6,7 +6,7 @@ order: reading, optimisers, running means. What costs is done for all: the loss 
 
 from __future__ import annotations
 
-__all__ = ["JointStep", "Member", "apart"]
+__all__ = ["JointStep", "Member"]
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from zoo.many.vectorised.stack import Stack
 from zoo.options import Scheduled
 from zoo.schedules import Varied
 from zoo.training.feed import Feed, Stored
-from zoo.training.step import TrainStep
+from zoo.training.step import NotFinite, TrainStep
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,28 @@ class JointStep:
         self._varied = varied
         players = members[0].model.players()
         self._names = {name: self.stack.names(0, player.parameters) for name, player in players.items()}
+
+    def __call__(self, stored: Sequence[Stored], step: Step, turns: Sequence[str]) -> dict[int, NotFinite]:
+        """Take a step, and return who did not, because a loss of theirs was not finite.
+
+        Arguments:
+            stored: The batch of each.
+            step: How far all of them are.
+            turns: The players whose turn it is.
+
+        Raises:
+            Unfit: As `compute`.
+        """
+        batches, terms = self.compute(stored, step)
+        finite, gradients = _finite(terms), self.find_gradients(terms, turns)
+        bad: dict[int, NotFinite] = {}
+        for i, (member, own) in enumerate(zip(self.members, _apart(terms, len(self.members)), strict=True)):
+            if finite[i]:
+                member.step.follow({name: gradients[name][i] for name in turns}, step, turns)
+                member.step.sums.add(own, len(stored[i]))
+            else:
+                bad[i] = NotFinite(batches[i], own)
+        return bad
 
     def read(self, stored: Sequence[Stored]) -> list[Batch]:
         """Return each model's batch, as it would see it alone."""
@@ -187,7 +209,14 @@ def _taken_apart(step: Step) -> tuple[Tensor, Tensor, Tensor]:
     return step.count, step.epoch, step.fraction
 
 
-def apart(terms: Terms, count: int) -> list[Terms]:
+def _finite(terms: Terms) -> list[bool]:
+    """Return of each model whether its losses are finite."""
+    losses: list[Tensor] = [terms.loss, *terms.adversaries.values()]
+    finite: list[bool] = torch.stack([loss.detach().isfinite() for loss in losses]).all(0).tolist()
+    return finite
+
+
+def _apart(terms: Terms, count: int) -> list[Terms]:
     """Return the terms of each of many models."""
 
     def of(values: Mapping[str, Tensor], i: int) -> dict[str, Any]:

@@ -9,15 +9,13 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-import torch
-from torch import Tensor
-
 from zoo.errors import Diverged
-from zoo.interfaces import Batch, Step, Terms
-from zoo.many.vectorised.joint import JointStep, apart
+from zoo.interfaces import Step
+from zoo.many.vectorised.joint import JointStep
 from zoo.many.vectorised.noise import Unfit
 from zoo.training.feed import Stored
 from zoo.training.interrupt import Interruption
+from zoo.training.step import NotFinite
 from zoo.training.trainer import Outcome, Trainer
 
 T = TypeVar("T")
@@ -109,21 +107,12 @@ class _Lockstep:
         trainer = live[0].runner.trainer
         step, turns = trainer.here(), trainer.step.turns(trainer.count)
         stored = [going.stored for going in live if going.stored is not None]
-        batches, terms = joint.compute(stored, step)
-        finite = _finite(terms)
-        gradients = joint.find_gradients(terms, turns)
-        each = apart(terms, len(live))
-        for i, going in enumerate(live):
-            if finite[i]:
-                own = going.runner.trainer.step
-                own.follow({name: gradients[name][i] for name in turns}, step, turns)
-                own.sums.add(each[i], len(stored[i]))
-            else:
-                self._give_up(going, each[i], batches[i], step)
+        for i, bad in joint(stored, step, turns).items():
+            self._give_up(live[i], bad, step)
 
-    def _give_up(self, going: _Going, terms: Terms, batch: Batch, step: Step) -> None:
+    def _give_up(self, going: _Going, bad: NotFinite, step: Step) -> None:
         try:
-            going.runner.trainer.give_up(terms, batch, step)
+            going.runner.trainer.give_up(bad.terms, bad.batch, step)
         except Diverged as error:
             self._end(going, error)
 
@@ -161,10 +150,3 @@ class _Lockstep:
                 trainer.take(going.stored)
                 self._seen.asked = self._interruption.asked
                 going.stored = next(going.course, None)
-
-
-def _finite(terms: Terms) -> list[bool]:
-    """Return of each run whether its losses are finite."""
-    losses: list[Tensor] = [terms.loss, *terms.adversaries.values()]
-    finite: list[bool] = torch.stack([loss.detach().isfinite() for loss in losses]).all(0).tolist()
-    return finite

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
+from zoo.datasets import sharing_images
 from zoo.experiment import Fit
 from zoo.interfaces import Step
 from zoo.many.board import Board
@@ -42,9 +43,8 @@ def train_together(
         KeyboardInterrupt: If interrupted, once all runs are saved.
     """
     board = Board(progress, tasks)
-    together = _Together(registry, tasks, board, progress, trackers)
-    with isolated(0):
-        return together.train()
+    with isolated(0), sharing_images():
+        return _Together(registry, tasks, board, progress, trackers).train()
 
 
 class _Together:
