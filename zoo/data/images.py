@@ -30,7 +30,14 @@ class Split:
         return self.x.shape[0]
 
     def __getitem__(self, index: Tensor | slice) -> Split:
-        return Split(self.x[index], {name: value[index] for name, value in self.y.items()})
+        return Split(_chosen(self.x, index), {name: _chosen(value, index) for name, value in self.y.items()})
+
+
+def _chosen(values: Tensor, index: Tensor | slice) -> Tensor:
+    # Whole rows are copied; by an index in brackets, torch goes number by number.
+    if isinstance(index, Tensor) and index.dtype == torch.int64:
+        return values.index_select(0, index)
+    return values[index]
 
 
 @dataclass(frozen=True)
