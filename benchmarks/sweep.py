@@ -2,10 +2,10 @@
 
     python benchmarks/sweep.py [--models vae,conv-vae] [--count 8] [--steps 40]
 
-Images of all models a second, of training steps alone: data, start-up and scores are left out. `one` is one model, `off`
-are all of them one after another, `processes` are processes of one thread each, `vectorised` is one step for all. The
-data is MNIST under ZOO_DATA, else glyphs. On the CPU side by side is to be 1.4 times `off` for vae and 1.2 times for
-conv-vae; on a GPU all of them are to take at most twice the time of one.
+Images of all models a second, of training steps alone: data, start-up and scores are left out. `one` is one model,
+`off` are all of them one after another, `processes` are processes of one thread each, `vectorised` is one step for all.
+The data is MNIST under ZOO_DATA, else glyphs. On the CPU side by side is to be 1.4 times `off` for vae and 1.2 times
+for conv-vae; on a GPU all of them are to take at most twice the time of one.
 """
 
 from __future__ import annotations
