@@ -22,6 +22,7 @@ from zoo.training.averaging import Average
 from zoo.training.capture import Captured, CudaRecorder, stream_of_its_own
 from zoo.training.compiled import Compiled
 from zoo.training.diagnosis import bad_tensor, bad_term, is_finite, remedy
+from zoo.training.evaluating import evaluating
 from zoo.training.feed import Feed, Stored
 from zoo.training.interrupt import Interruption
 from zoo.training.options import TrainOptions, parse_duration
@@ -274,7 +275,7 @@ class Trainer:
         if self._last is None:
             return
         step = self.present_step()
-        with isolated(self.options.seed), torch.no_grad(), _evaluating(self.model, self._average):
+        with isolated(self.options.seed), torch.no_grad(), evaluating(self.model, self._average):
             batch = self.data.train.read(self._last, varied=True)
             terms = self.model.loss(batch, step)
             if not is_finite(terms):
@@ -312,7 +313,7 @@ class Trainer:
     def validate(self, feed: Feed, step: Step) -> dict[str, float]:
         """Return the mean of each term over a feed, in eval mode; draws nothing from the run's generator."""
         sums = Sums(self._device)
-        with isolated(self.options.seed + 1), torch.no_grad(), _evaluating(self.model, self._average):
+        with isolated(self.options.seed + 1), torch.no_grad(), evaluating(self.model, self._average):
             for batch in feed.in_order():
                 with shortened(self._precision, self._device):
                     terms = self.model.loss(batch, step)
@@ -325,7 +326,7 @@ class Trainer:
             return
         end = Step.of(self.total_steps, self.options.epochs, 1.0, self._device)
         objective = self.validate(feed, end)["loss"]
-        with _evaluating(self.model, self._average):
+        with evaluating(self.model, self._average):
             self._patience.see(objective, self.model.state_dict())
         if self._patience.over:
             self._at.reason = "patience"
@@ -402,21 +403,3 @@ def _wait_for(device: torch.device) -> None:
 
 def _first_bad(values: Mapping[str, float]) -> str:
     return next(name for name, value in values.items() if not math.isfinite(value))
-
-
-class _evaluating:
-    """Eval mode and averaged weights inside a `with`, training mode and live weights after it."""
-
-    def __init__(self, model: Model, average: Average | None) -> None:
-        self.model = model
-        self.average = average
-
-    def __enter__(self) -> None:
-        self.model.eval()
-        if self.average is not None:
-            self.average.swap()
-
-    def __exit__(self, *error: object) -> None:
-        if self.average is not None:
-            self.average.swap()
-        self.model.train()
