@@ -50,6 +50,16 @@ class Net(Network):
 OWN = torch.Generator()
 
 
+class Read(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, loss):
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * (2 if float(grad.sum()) > 1e9 else 1)
+
+
 class Averaged(Normal):
     def log_prob(self, x):
         return super().log_prob(x) / x[0].numel()

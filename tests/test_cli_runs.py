@@ -27,8 +27,10 @@ from conftest import Done, ZooProcess, write_small
 from PIL import Image
 
 import zoo
+import zoo.runs.checkpoint
 import zoo.runs.files
 from zoo.cli.main import run
+from zoo.runs.checkpoint import APART
 from zoo.runs.folder import find_run
 
 Here = Callable[..., Done]
@@ -223,12 +225,15 @@ def test_killed_at_any_moment_a_run_goes_on_to_the_same_bits(workshop: ZooProces
             wait_for(process, epoch)
             time.sleep(pause)
             process.kill()
+            killed = time.time()
             process.communicate()
+        written = (workshop.cwd / "runs/killed/checkpoint/last.safetensors").stat().st_mtime
+        assert killed - written < APART + 3, (
+            "at most an epoch, or half a second, is lost, and what a busy machine takes"
+        )
         assert process.returncode == -signal.SIGKILL
         words = ("train", "--resume", "runs/killed")
-    done = workshop(*words)
-    start = int(done.lines[0].split("epoch ")[1].split(",")[0])
-    assert start >= 20, "at most one epoch is lost"
+    workshop(*words)
     check_equals_straight(workshop, "runs/killed")
     left = [path for path in (workshop.cwd / "runs/killed").rglob("*") if path.name.startswith(".")]
     assert len(left) <= 2, "what a kill left of a write is all that is left"
@@ -276,6 +281,7 @@ def test_a_disk_that_fills_up_stops_the_run_which_goes_on_when_there_is_room(
     torch.set_num_threads(1)
     with monkeypatch.context() as patch:
         patch.setattr(zoo.runs.files.os, "replace", full)
+        patch.setattr(zoo.runs.checkpoint, "APART", 0.0)
         told = trained(*LONG, "--out", "runs/full", code=2)
     assert told.lines[-1].endswith("No space left on device")
     assert told.lines[-1].startswith("zoo: runs/full/")

@@ -631,3 +631,53 @@ def test_normals_of_a_batch_by_products_of_matrices(
     found = q.log_prob_of_each(z)
     assert found.shape == (2, values, events)
     torch.testing.assert_close(found, Factorised.log_prob_of_each(q, z), rtol=1e-4, atol=1e-4)
+
+
+class TestSumsOverPixels:
+    """Densities of whole images, computed with fewer passes over memory than pixel by pixel, against these."""
+
+    @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 13, 17), (1, 1, 1), (1, 1, 997)])
+    @pytest.mark.parametrize("leading", [(), (20,), (2, 3)])
+    def test_bernoulli_is_the_sum(self, shape: tuple[int, int, int], leading: tuple[int, ...]) -> None:
+        draw = torch.Generator().manual_seed(len(leading))
+        logits = 12 * torch.randn(*leading, 4, *shape, generator=draw)
+        logits[..., 0, 0] = torch.tensor([-90.0, -1e-9, 0.0, 200.0])[:, None]
+        x = torch.rand(4, *shape, generator=draw).to(memory_format=torch.channels_last)
+        wanted = Bernoulli(logits.double()).log_prob_per_unit(x.double()).sum((-3, -2, -1))
+        torch.testing.assert_close(Bernoulli(logits.double()).log_prob(x.double()), wanted, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(Bernoulli(logits).log_prob(x).double(), wanted, rtol=2e-6, atol=1e-5)
+        learned = logits.clone().requires_grad_()
+        torch.testing.assert_close(Bernoulli(learned).log_prob(x).detach().double(), wanted, rtol=2e-6, atol=1e-5)
+
+    def test_bernoulli_of_a_shorter_type_is_computed_in_that_of_the_image(self) -> None:
+        logits, x = torch.randn(3, 1, 28, 28).bfloat16(), torch.rand(3, 1, 28, 28)
+        found = Bernoulli(logits).log_prob(x)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, Bernoulli(logits.float()).log_prob(x))
+
+    def test_no_event_dimension_is_a_sum_of_one(self) -> None:
+        logits, x = torch.randn(5), torch.rand(5)
+        p = Bernoulli(logits, 0)
+        torch.testing.assert_close(p.log_prob(x), p.log_prob_per_unit(x))
+
+    @pytest.mark.parametrize("scale", [(), (1, 1, 1), (1, 5, 7), (4, 1, 5, 7), (4, 1, 1, 1)])
+    @pytest.mark.parametrize("more", [(), (6,)])
+    def test_normal_is_the_sum(self, scale: tuple[int, ...], more: tuple[int, ...]) -> None:
+        spread = torch.rand(scale, dtype=torch.float64) + 0.1
+        p = Normal(torch.randn(4, 1, 5, 7, dtype=torch.float64), spread, 3)
+        value = torch.randn(*more, 4, 1, 5, 7, dtype=torch.float64)
+        wanted = p.log_prob_per_unit(value).sum((-3, -2, -1))
+        torch.testing.assert_close(p.log_prob(value), wanted)
+        decoded = Normal(torch.randn(*more, 4, 1, 5, 7, dtype=torch.float64), spread, 3)
+        wanted = decoded.log_prob_per_unit(value[0] if more else value).sum((-3, -2, -1))
+        torch.testing.assert_close(decoded.log_prob(value[0] if more else value), wanted)
+
+    def test_normal_keeps_its_gradients(self) -> None:
+        scale = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+        loc = torch.randn(4, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+        x = torch.randn(4, 1, 3, 3, dtype=torch.float64)
+        p = Normal(loc, scale, 3)
+        found = torch.autograd.grad(p.log_prob(x).sum(), (loc, scale))
+        wanted = torch.autograd.grad(p.log_prob_per_unit(x).sum(), (loc, scale))
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other)

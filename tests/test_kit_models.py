@@ -144,6 +144,32 @@ FAULTS = {
         "with channels last, and",
         loss=_STRIDED,
     ),
+    "a number that is read back": broken(
+        "step-waits-for-nothing",
+        "a GPU waits in each step, which cannot be recorded, at ",
+        loss="loss = loss * 1.0 if float(rate.detach()) > -1 else rate",
+    ),
+    "a branch on a tensor": broken(
+        "step-waits-for-nothing", "(if (h > 2).any():)", after="if (h > 2).any():\n    h = 2 * h"
+    ),
+    "as many as there happen to be": broken(
+        "step-waits-for-nothing", "(loss = loss + 0 * nll[nll > 0].sum())", loss="loss = loss + 0 * nll[nll > 0].sum()"
+    ),
+    "numbers of the host": broken(
+        "step-waits-for-nothing",
+        "(h = h * torch.tensor(1.01, device=h.device))",
+        after="h = h * torch.tensor(1.01, device=h.device)",
+    ),
+    "a tensor as a list": broken(
+        "step-waits-for-nothing",
+        '(logs["first"] = loss + 0 * max(nll.tolist()))',
+        loss='logs["first"] = loss + 0 * max(nll.tolist())',
+    ),
+    "a number that the gradient reads": broken(
+        "step-waits-for-nothing",
+        "(return grad * (2 if float(grad.sum()) > 1e9 else 1))",
+        loss="loss = Read.apply(loss)",
+    ),
     "a tensor that is not registered": broken(
         "moves-as-a-whole",
         "tensors that stay behind when the model is moved: encoder.network.shift",
@@ -233,3 +259,26 @@ def test_a_loss_that_says_it_compares_images_is_held_to_its_distortion(tmp_path:
     assert set(failures(tmp_path, "undeclared", Broken(spread, frozenset(), ""))) == only
     assert failures(tmp_path, "declared", Broken({**compares, **spread}, frozenset(), "")) == {}
     assert set(failures(tmp_path, "summed", Broken({**compares, **summed}, frozenset(), ""))) >= only
+
+
+def test_what_a_gpu_need_not_wait_for_passes(tmp_path: Path) -> None:
+    code = "\n".join(
+        [
+            "places = torch.arange(len(nll), device=nll.device) % 3",
+            "shares = nn.functional.one_hot(places, 3).to(nll.dtype).mean(0)",
+            "masked = nll.clone()",
+            "masked[masked > 1e9] = 0",
+            "loss = loss + 0 * (shares.sum() + torch.where(masked > 0, masked, torch.full_like(masked, 2.0)).mean())",
+        ]
+    )
+    assert failures(tmp_path, "patient", broken("", "", loss=code)) == {}
+
+
+def test_a_part_that_says_it_reads_back_is_left_alone(tmp_path: Path) -> None:
+    declared = {"class Net(Network):\n": "class Net(Network):\n    reads_back = True\n\n"}
+    fault = FAULTS["a branch on a tensor"]
+    with written(tmp_path, "declares", {**fault.changes, **declared}) as registry:
+        outcomes = {trial.name: trial.run() for trial in trials_of_model(registry, "kit-vae")}
+    found = outcomes["step-waits-for-nothing"]
+    assert found.status == "not-applicable"
+    assert found.sentence == "Net says that it reads numbers back; on a GPU its steps run one by one"

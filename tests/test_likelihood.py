@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from conftest import Done, write_small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from zoo import Batch, LatentModel, Measure, Step, Subject
@@ -21,6 +23,7 @@ from zoo.registry import load_registry
 from zoo_likelihood import iwae_bound
 from zoo_likelihood.annealed_bound import AnnealedBound
 from zoo_likelihood.annealing import Ladder, anneal, anneal_back, sigmoidal, tuned_steps
+from zoo_likelihood.densities import rate_weight
 from zoo_likelihood.hmc import Joint, evaluate, transition
 from zoo_likelihood.iwae_bound import IwaeBound, importance_weighted_bound
 from zoo_likelihood.options import AnnealedBoundOptions, IwaeBoundOptions
@@ -183,6 +186,27 @@ class TestIwaeBound:
         log_w = model.decode(z).log_prob(x) + model.prior_distribution().log_prob(z) - q.log_prob(z)
         torch.testing.assert_close(found.value, log_w.logsumexp(0) - math.log(k))
 
+    @pytest.mark.parametrize("k", [1, 19, 20, 47, 130])
+    def test_draws_that_are_decoded_together_are_the_same(self, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        model = Gaussian(widen=2)
+        x, values = model.images(3), []
+        for pixels in (1, 20 * 3 * 20 * 2, 2**30):
+            monkeypatch.setattr(iwae_bound, "PIXELS", pixels)
+            torch.manual_seed(4)
+            values.append(importance_weighted_bound(model, x, k).value)
+            assert torch.rand(()) == values_after(model, x, k)
+        torch.testing.assert_close(values[1], values[0], rtol=1e-12, atol=0)
+        torch.testing.assert_close(values[2], values[0], rtol=1e-12, atol=0)
+
+    def test_a_gpu_is_not_waited_for(self) -> None:
+        for name in ("vae", "conv-vae", "sigma-vae"):
+            model = zoo.build(f"{name}.tiny", (1, 8, 8), beta="linear:0.5..1@10" if name == "vae" else 0.5).eval()
+            beta = rate_weight(model, Step.of(3, 0, 0))  # type: ignore[arg-type]  # a LatentModel
+            watch = Reads()
+            with watch:
+                importance_weighted_bound(model, torch.rand(3, 1, 8, 8), 60, beta=beta)  # type: ignore[arg-type]
+            assert watch.count == 0
+
     def test_takes_the_first_images(self) -> None:
         x = Gaussian().images(30)
         found = IwaeBound(IwaeBoundOptions(images=25, k=3), subject_of(Gaussian(), x, block=10)).compute()
@@ -236,6 +260,25 @@ class TestIwaeBound:
         assert iwae_of(Point(), Gaussian().images(2), k=10**9).value is None
 
 
+def values_after(model: Gaussian, x: Tensor, k: int) -> Tensor:
+    """What torch draws next, after the codes of k samples."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        for _ in range(0, k, iwae_bound.DRAWN):
+            model.encode(x).rsample((iwae_bound.DRAWN,))
+        return torch.rand(())
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a number is read from a tensor."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += torch.Tag.data_dependent_output in func.tags
+        return func(*args, **(kwargs or {}))
+
+
 def normal(model: Gaussian, x: Tensor) -> Normal:
     q = model.encode(x)
     assert isinstance(q, Normal)
@@ -262,7 +305,7 @@ class TestTrained:
     ) -> None:
         values = []
         for pixels in (1, 144 * 20 * 5, 2**24):
-            monkeypatch.setattr(iwae_bound, "PIXELS", {"cpu": pixels})
+            monkeypatch.setattr(iwae_bound, "PIXELS", pixels)
             values.append(zoo.evaluate(trained.path, metrics={"iwae-bound": {"k": 50}})["iwae_bound"])
         assert values == pytest.approx([values[0]] * 3, abs=1e-4)
 

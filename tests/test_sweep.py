@@ -238,11 +238,11 @@ def test_an_interrupted_sweep_goes_on(zoo_here: Here, monkeypatch: pytest.Monkey
     trained: list[Path] = []
     true = zoo.many.reuse.run_training
 
-    def interrupted(*words: Any) -> Any:
+    def interrupted(*words: Any, **more: Any) -> Any:
         if len(trained) == 1:
             raise KeyboardInterrupt
         trained.append(words[3])
-        return true(*words)
+        return true(*words, **more)
 
     words = ("sweep", *QUICK, "--beta", "0.5,1,2")
     with monkeypatch.context() as patch:

@@ -220,4 +220,10 @@ def zoo_datasets() -> list[DatasetSpec]:
             load="zoo.data.npz:npz",
             argument="FILE",
         ),
+        DatasetSpec(
+            name="packed",
+            summary="What 'zoo data pack' made of another set, read from disk as it is needed.",
+            load="zoo.data.packed:packed",
+            argument="FOLDER",
+        ),
     ]

@@ -5,29 +5,31 @@ from __future__ import annotations
 __all__ = ["Fit", "open_or_fall_back", "resume", "run_training"]
 
 import shutil
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from zoo.assembly import build_model, providers
 from zoo.data.cache import DataUnavailable
-from zoo.data.images import ImageSet, Split, class_counts
+from zoo.data.images import ImageSet, class_counts
 from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
-from zoo.errors import Diverged, Interrupted, ZooError
+from zoo.errors import Diverged, Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
 from zoo.evaluation.measure import score, usual
 from zoo.following import Following
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import write_card
-from zoo.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from zoo.runs.checkpoint import Checkpoints, read_checkpoint
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
@@ -36,14 +38,21 @@ from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
 from zoo.tracking import Tracker, still_there
 from zoo.training.allocator import keep_freed_memory
-from zoo.training.feed import Feed
 from zoo.training.options import TrainOptions
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
+from zoo.training.residence import feed_of, where_from
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
 Fit: TypeAlias = Callable[[Trainer], Outcome]
+
+Scored: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Told what a run scored."""
+
+
+def _nobody(scores: Mapping[str, Any]) -> None:
+    """Tell nobody."""
 
 
 def open_or_fall_back(registry: Registry, settings: Settings, progress: Progress) -> tuple[Settings, ImageSet]:
@@ -94,15 +103,11 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
         settings.options,
         site,
     )
-    feed = Feed(images, _on(train, device), options, training.batch_size, training.seed)
+    feed = feed_of(images, train, options, training.batch_size, training.seed, device)
     validation = None
     if held is not None:
-        validation = Feed(images, _on(held, device), options, BLOCK, training.seed)
+        validation = feed_of(images, held, options, BLOCK, training.seed, device)
     return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), device)
-
-
-def _on(split: Split, device: torch.device) -> Split:
-    return Split(split.x.to(device), {name: value.to(device) for name, value in split.y.items()})
 
 
 def run_training(
@@ -112,6 +117,7 @@ def run_training(
     out: Path | None = None,
     command: str = "",
     trackers: Sequence[Tracker] = (),
+    scored: Scored = _nobody,
     fit: Fit = Trainer.fit,
 ) -> Run:
     """Train a model and write its run folder; nothing is written before data and model stand.
@@ -123,6 +129,7 @@ def run_training(
         out: The run folder; by default the next `runs/<model>-<data>-<N>`.
         command: The command that trains the same again, for the card.
         trackers: What follows the run, beside the plugins.
+        scored: Told the scores as soon as they are known, before figures are drawn.
         fit: Has the trainer train, by itself or among others.
 
     Raises:
@@ -145,7 +152,7 @@ def run_training(
             following = Following(registry.plugins, run, progress, trackers)
             trainer = _trainer(job, run, following, progress)
             trainer.start()
-        return _train_and_finish(job, run, trainer, following, progress, fit)
+        return _train_and_finish(job, run, trainer, following, progress, scored, fit)
 
 
 def resume(
@@ -154,6 +161,7 @@ def resume(
     progress: Progress,
     epochs: int | None = None,
     trackers: Sequence[Tracker] = (),
+    scored: Scored = _nobody,
     fit: Fit = Trainer.fit,
 ) -> tuple[Run, bool]:
     """Go on with a run from its last checkpoint; return it, and whether there was anything to do.
@@ -164,6 +172,7 @@ def resume(
         progress: Who is told.
         epochs: Train to this many epochs instead of those that the run was started with.
         trackers: What follows it from here on, instead of what did before.
+        scored: Told the scores as soon as they are known, before figures are drawn.
         fit: Has the trainer train, by itself or among others.
 
     Raises:
@@ -202,7 +211,7 @@ def resume(
         run.write_config({**_tables(registry, run, settings, command), **kept})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
-        return _train_and_finish(job, run, trainer, following, progress, fit), True
+        return _train_and_finish(job, run, trainer, following, progress, scored, fit), True
 
 
 def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:
@@ -267,10 +276,7 @@ def _trainer(job: _Job, run: Run, following: Following, progress: Progress) -> T
         run.append_record(line)
         following.epoch(line)
 
-    def save(checkpoint: Checkpoint) -> None:
-        write_checkpoint(run.path, checkpoint)
-
-    return Trainer(job.model, job.data, job.settings.training, progress, save, record)
+    return Trainer(job.model, job.data, job.settings.training, progress, Checkpoints(run.path), record)
 
 
 def _start_from(model: Model, where: Path) -> None:
@@ -281,15 +287,21 @@ def _start_from(model: Model, where: Path) -> None:
         raise ZooError(f"--init-from {where}: its weights do not fit this model; train the same parts") from None
 
 
-def _train_and_finish(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, fit: Fit) -> Run:
+def _train_and_finish(
+    job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored, fit: Fit
+) -> Run:
     try:
         with following.training():
-            return _train(job, run, trainer, following, progress, fit)
+            return _train(job, run, trainer, following, progress, scored, fit)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
 
 
-def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, fit: Fit) -> Run:
+def _train(
+    job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored, fit: Fit
+) -> Run:
+    for line in where_from(trainer.data.train):
+        progress.say(line)
     try:
         outcome = fit(trainer)
     except Diverged as error:
@@ -300,8 +312,14 @@ def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress
         epoch = kept.facts["epoch"] if kept is not None else 0
         raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
     save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
-    progress.say("scoring the test images and drawing figures")
-    following.evaluated(_report(job, run, trainer.present_step(), outcome))
+    progress.say("scoring the test images")
+    scores, per_image = _score(job, trainer.present_step(), outcome)
+    scored(scores)
+    _draw(job, run, scores, progress)
+    write_card(run, scores, job.registry.metrics.entries())
+    # Last, because a run with scores is a finished one.
+    run.write_scores(scores, per_image)
+    following.evaluated(scores)
     return run
 
 
@@ -315,20 +333,35 @@ def count_parameters(model: Model) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _report(job: _Job, run: Run, step: Step, outcome: Outcome) -> dict[str, Any]:
-    from zoo.figures.gallery import draw_gallery, enough
-
-    seed, options = job.settings.training.seed, job.settings.data_options
-    seen = job.data.train.split
-    subject = subject_of(job.model, job.images, options, step, job.device, seed, train=seen)
+def _score(job: _Job, step: Step, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the scores by name, and the values of each image of those that are means of such."""
+    seed, seen = job.settings.training.seed, job.data.train.split
+    subject = subject_of(job.model, job.images, job.settings.data_options, step, job.device, seed, train=seen)
     scores, per_image = score(subject, usual(job.registry))
     scores["parameters"] = count_parameters(job.model)
     scores["images_per_second"] = round(outcome.images_per_second, 1)
     scores["seconds"] = round(outcome.seconds, 1)
-    batches = figure_batches(job.images, options, job.device, enough(job.images.test))
-    title = f"{job.settings.model.name} on {job.settings.data}"
-    draw_gallery(run.figures, job.model, batches, run.records(), scores, title, seed)
-    write_card(run, scores, job.registry.metrics.entries())
-    # Last, because a run with scores is a finished one.
-    run.write_scores(scores, per_image)
-    return scores
+    return scores, per_image
+
+
+def _draw(job: _Job, run: Run, scores: Mapping[str, Any], progress: Progress) -> None:
+    """Draw the figures; what cannot be drawn is told and recorded, and costs the run nothing else."""
+
+    def failed(what: str, error: Exception) -> None:
+        if job.registry.plugins.strict:
+            raise error
+        progress.say(f"NOTE: {what} could not be drawn: {one_line(error)}; the run and its scores are whole")
+        told = "".join(traceback.format_exception(error))
+        with suppress(OSError, ZooError):
+            run.add_fault({"who": "figures", "hook": what, "error": one_line(error), "traceback": told})
+
+    try:
+        # Only now, because it imports matplotlib, which takes a while: scores are told before.
+        from zoo.figures.gallery import draw_gallery, enough
+
+        options, seed = job.settings.data_options, job.settings.training.seed
+        batches = figure_batches(job.images, options, job.device, enough(job.images.test))
+        title = f"{job.settings.model.name} on {job.settings.data}"
+        draw_gallery(run.figures, job.model, batches, run.records(), scores, title, seed, failed)
+    except Exception as error:
+        failed("the figures", error)

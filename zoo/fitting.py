@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.assembly import build_fitted_prior
 from zoo.data.images import ImageSet
 from zoo.data.options import DataOptions
-from zoo.data.split import hold_out
+from zoo.data.split import hold_out, select
 from zoo.device import choose_device
 from zoo.distributions import Distribution
 from zoo.errors import ZooError
@@ -114,7 +114,7 @@ def _codes(
     chosen = torch.randperm(len(images.train))[:limit]
     if len(chosen) < 2:
         raise ZooError("a prior is fitted to the codes of two images at the least; give --limit more of them")
-    feed = Feed(images, images.train[chosen], reading, BLOCK, 0)
+    feed = Feed(images, select(images.train, chosen), reading, BLOCK, 0)
     codes = torch.cat([_drawn(model, batch.x.to(device), _on(batch.y, device)) for batch in feed.in_order()])
     if not codes.isfinite().all():
         raise ZooError("some codes of this run are not finite numbers; train it again with a lower --lr, or --clip 1")

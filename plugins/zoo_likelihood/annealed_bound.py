@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo import LatentModel, Measure, Metric, Subject, given
 from zoo.distributions import Distribution
 from zoo_likelihood.annealing import Ladder, anneal, anneal_back, sigmoidal, tuned_steps
-from zoo_likelihood.densities import NoBound, density_of, log_likelihood
+from zoo_likelihood.densities import NoBound, density_of, log_likelihood, rate_weight
 from zoo_likelihood.hmc import Joint
 from zoo_likelihood.options import AnnealedBoundOptions
 from zoo_likelihood.weights import Bound, Weights
@@ -76,7 +76,7 @@ class AnnealedBound(Metric):
         self.options = options
         self.subject = subject
         self.model = cast(LatentModel, subject.model)
-        self.beta = self.model.rate_weight(subject.step)
+        self.beta = rate_weight(self.model, subject.step)
         self.ladder = Ladder(sigmoidal(options.temperatures), options.leaps)
 
     def compute(self) -> Measure:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["NoBound", "density_of", "log_likelihood"]
+__all__ = ["NoBound", "density_of", "log_likelihood", "rate_weight"]
 
 from collections.abc import Mapping
 
 from torch import Tensor
 
-from zoo import LatentModel, given
+from zoo import LatentModel, Step, given
 from zoo.distributions import Distribution, normalised
 
 
@@ -16,9 +16,13 @@ class NoBound(Exception):
     """Why a model has no bound on log p(x), as the end of a sentence."""
 
 
-def log_likelihood(
-    model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]
-) -> Tensor:
+def rate_weight(model: LatentModel, step: Step) -> float | None:
+    """Return the weight of the rate in a model's loss, read once: a GPU waits each time that a number is read."""
+    beta = model.rate_weight(step)
+    return float(beta) if beta is not None else None
+
+
+def log_likelihood(model: LatentModel, x: Tensor, z: Tensor, beta: float | None, y: Mapping[str, Tensor]) -> Tensor:
     """Return log p(x|z) of the normalised model in nats, `(S, B)`.
 
     Arguments:
@@ -34,7 +38,7 @@ def log_likelihood(
     return density_of(given(model, y).decode(z), beta).log_prob(x)
 
 
-def density_of(p: Distribution, beta: Tensor | float | None) -> Distribution:
+def density_of(p: Distribution, beta: float | None) -> Distribution:
     """Return the normalised distribution that a likelihood stands for where the rate is weighted by beta.
 
     Raises:

@@ -12,18 +12,22 @@ import torch
 from torch import Tensor
 
 from zoo import LatentModel, Measure, Metric, Subject, given
-from zoo_likelihood.densities import NoBound, log_likelihood
+from zoo.distributions import Distribution
+from zoo_likelihood.densities import NoBound, log_likelihood, rate_weight
 from zoo_likelihood.options import IwaeBoundOptions
 from zoo_likelihood.weights import Bound, Weights
 
 DRAWN = 20
 """Codes of each image that are drawn at once: a part of what the number is, as it fixes who gets which noise."""
 
-PIXELS = {"cpu": 2**18}
-"""Pixels that are decoded at once, by kind of device: a matter of speed alone, and on a CPU of what its cache holds."""
+PIXELS = 2**18
+"""Pixels that each thread of a CPU decodes at once: enough for products of large matrices, and few for its cache."""
 
 MORE_PIXELS = 2**24
-"""The same on any other device, which is fastest with many at once."""
+"""The same of any other device, as long as its memory is not known."""
+
+BYTES = 2**11
+"""Of a GPU's memory, how much there is for each pixel that it decodes at once."""
 
 FEW = 10
 """Effective samples below which the bias of an image's L_k, about half their inverse, is more than 0.05 nats."""
@@ -82,7 +86,7 @@ class IwaeBound(Metric):
 
     def _bounds(self) -> Iterator[Bound]:
         model = cast(LatentModel, self.subject.model)
-        beta = model.rate_weight(self.subject.step)
+        beta = rate_weight(model, self.subject.step)
         for batch in self.subject.test(self.images):
             yield importance_weighted_bound(model, batch.x, self.k, beta=beta, y=batch.y)
 
@@ -106,13 +110,14 @@ def importance_weighted_bound(
     x: Tensor,
     k: int,
     *,
-    beta: Tensor | float | None = None,
+    beta: float | None = None,
     y: Mapping[str, Tensor] | None = None,
 ) -> Bound:
     """Return L_k of each image.
 
     Codes are drawn in blocks of fixed size from torch's default generator, so that for a seed the first ones are the
-    same whatever k is; weights are summed as they come, so that memory does not grow with k.
+    same whatever k is; weights are summed as they come, so that memory does not grow with k. How many are decoded at
+    once depends on the device, and changes nothing but rounding.
 
     Arguments:
         model: The model, in eval mode.
@@ -130,17 +135,33 @@ def importance_weighted_bound(
     if not q.has_density:
         raise NoBound("a posterior that is a point has no density")
     weights = Weights(x)
-    for start in range(0, k, DRAWN):
-        z, drawn_log_q = q.draw((DRAWN,))
-        log_q = q.log_prob(z) if drawn_log_q is None else drawn_log_q
-        likelihoods = _in_parts(model, x, z[: k - start], beta, labels)
-        weights.add(likelihoods + (prior.log_prob(z) - log_q)[: k - start])
+    for z, log_q in _drawn(q, k, max(1, pixels_at_once(x.device) // (DRAWN * x.numel()))):
+        weights.add(_in_parts(model, x, z, beta, labels) + prior.log_prob(z) - log_q)
     return weights.bound()
 
 
-def _in_parts(model: LatentModel, x: Tensor, z: Tensor, beta: Tensor | float | None, y: Mapping[str, Tensor]) -> Tensor:
+def pixels_at_once(device: torch.device) -> int:
+    """Return how many pixels are decoded at once: a matter of speed and of memory alone."""
+    if device.type == "cpu":
+        return PIXELS * torch.get_num_threads()
+    if device.type == "cuda":
+        # Of all there is, and not of what is free now, so that the same scores come out each time.
+        return max(1, torch.cuda.get_device_properties(device).total_memory // BYTES)
+    return MORE_PIXELS
+
+
+def _drawn(q: Distribution, k: int, draws: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield codes `(S, B, *latent)` and their log q(z|x), `(S, B)`, k in all, of several draws at a time."""
+    for start in range(0, k, draws * DRAWN):
+        drawn = [q.draw((DRAWN,)) for _ in range(start, min(k, start + draws * DRAWN), DRAWN)]
+        z = torch.cat([code for code, _ in drawn])[: k - start]
+        told = [log_q for _, log_q in drawn if log_q is not None]
+        yield z, torch.cat(told)[: k - start] if told else q.log_prob(z)
+
+
+def _in_parts(model: LatentModel, x: Tensor, z: Tensor, beta: float | None, y: Mapping[str, Tensor]) -> Tensor:
     """Return log p(x|z) for codes `(S, B, *latent)`, `(S, B)`, some images at a time."""
-    images = max(1, PIXELS.get(x.device.type, MORE_PIXELS) // (len(z) * x[0].numel()))
+    images = max(1, pixels_at_once(x.device) // (len(z) * x[0].numel()))
     parts = []
     for i in range(0, len(x), images):
         chosen = slice(i, i + images)

@@ -28,6 +28,8 @@ class VmfPosterior(Posterior):
     """
 
     geometry = SphereGeometry()
+    # It draws until enough draws are accepted.
+    reads_back = True
 
     def __init__(self, options: VmfOptions, site: Site) -> None:
         super().__init__()

@@ -37,6 +37,7 @@ class MlflowTracker:
         self._options = options
         self._client: MlflowClient | None = None
         self._id = ""
+        self._done: set[int] = set()
 
     @hookimpl
     def zoo_train_start(self, run: Run) -> None:
@@ -44,6 +45,8 @@ class MlflowTracker:
         client = MlflowClient(_address(self._options.uri))
         known = run.path / "trackers" / "mlflow.txt"
         self._id = _found(client, known) or self._begin(client, run, known)
+        # Asked for once, and not after each epoch, which would take longer each time.
+        self._done = {metric.step for metric in client.get_metric_history(self._id, "epoch")}
         self._client = client
 
     @hookimpl
@@ -51,8 +54,8 @@ class MlflowTracker:
         """Write the numbers of an epoch, but not a second time where it is trained again."""
         if self._client is None:
             return
-        done = {metric.step for metric in self._client.get_metric_history(self._id, "epoch")}
-        if record["epoch"] not in done:
+        if record["epoch"] not in self._done:
+            self._done.add(record["epoch"])
             self._log(self._client, numbers_of(record), record["epoch"])
 
     @hookimpl

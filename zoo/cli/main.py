@@ -37,7 +37,7 @@ COMMANDS = {
     "runs": ("zoo.cli.runs:runs", "List runs, and remove them."),
     "features": ("zoo.cli.features:features", "List the classifiers that samples are looked at with, and train one."),
     "new": ("zoo.cli.new:new", "Write a plugin of your own to begin with."),
-    "data": ("zoo.cli.runs:data", "List the data sets, and where they lie."),
+    "data": ("zoo.cli.data:data", "List the data sets, and where they lie; pack large ones."),
 }
 
 

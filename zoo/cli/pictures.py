@@ -54,15 +54,11 @@ def _chosen(images: ImageSet, split: str) -> ImageSet:
     """Return images with those of a split, or with all, in the place of the test images."""
     from dataclasses import replace
 
-    import torch
+    from zoo.data.split import joined
 
-    from zoo.data.images import Split
-
-    train, test = images.train, images.test
     if split == "all":
-        labels = {name: torch.cat([train.y[name], test.y[name]]) for name in train.y}
-        return replace(images, test=Split(torch.cat([train.x, test.x]), labels))
-    return images if split == "test" else replace(images, test=train)
+        return replace(images, test=joined(images.train, images.test))
+    return images if split == "test" else replace(images, test=images.train)
 
 
 @click.command()
@@ -147,5 +143,5 @@ def embed(
     click.echo(f"{path}  z {tuple(z.shape)}")
     if projection is not None:
         picture = path.with_suffix(".png")
-        draw_latent(picture, model, batches, opened.name, projection)
+        draw_latent(picture, model, batches, z, opened.name, projection)
         click.echo(str(picture))

@@ -1,8 +1,8 @@
-"""`zoo runs` and `zoo data`: what lies on disk."""
+"""`zoo runs`: what training left on disk."""
 
 from __future__ import annotations
 
-__all__ = ["data", "runs"]
+__all__ = ["runs"]
 
 import contextlib
 import shutil
@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from zoo.cli.completion import complete_run
-from zoo.cli.session import session
 from zoo.cli.terminal import JSON, counted, print_json, print_table, say
 from zoo.errors import ZooError
 from zoo.runs.folder import Run, find_run
@@ -89,32 +88,3 @@ def _is_agreed(question: str) -> bool:
         if sys.stdin.isatty():
             raise
         raise ZooError("nobody is there to ask; add --yes to remove without a question") from None
-
-
-@click.command()
-@JSON
-@click.pass_context
-def data(ctx: click.Context, /, as_json: bool) -> None:
-    """List the data sets, their sizes, and where they lie."""
-    from zoo.data.cache import data_roots
-
-    rows = []
-    for entry in session(ctx).registry.datasets.entries():
-        spec = entry.item
-        places = [root / spec.location for root in data_roots()] if spec.location else []
-        found = next((str(place) for place in places if place.exists()), None)
-        rows.append(
-            {
-                "name": f"{entry.name}:{spec.argument}" if spec.argument else entry.name,
-                "summary": spec.summary,
-                "size": spec.size,
-                "path": found,
-                "from": entry.source.distribution,
-            }
-        )
-    if as_json:
-        print_json(rows)
-        return
-    cells = [[row["name"], row["size"] or "", row["path"] or "", row["summary"]] for row in rows]
-    print_table(("name", "images", "lies in", "what it is"), [[str(cell) for cell in row] for row in cells])
-    say(f"searched: {', '.join(map(str, data_roots()))}  (set ZOO_DATA to add a folder)")

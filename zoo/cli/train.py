@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["name_and_layers", "train"]
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,8 @@ def train(
     from zoo.experiment import run_training
 
     command = shlex.join(["zoo", *session(ctx).arguments])
-    _show(run_training(registry, settings, watch(), out, command, trackers), as_json)
+    scored = _keep if as_json else _show_scores
+    _show(run_training(registry, settings, watch(), out, command, trackers, scored), as_json)
     return 0
 
 
@@ -152,20 +154,34 @@ def _resume(
     if others:
         told = f"--resume takes the run's own settings, --epochs and --track alone; leave out {', '.join(others)}"
         raise ZooError(told)
+    from zoo.runs.folder import find_run
+
+    # A folder that is no run is told before torch is imported.
+    find_run(where)
     from zoo.cli.progress import watch
     from zoo.experiment import resume
 
     epochs = values.get("epochs")
-    run, _ = resume(registry, where, watch(), None if epochs is None else int(epochs), trackers)
+    goal = None if epochs is None else int(epochs)
+    run, more = resume(registry, where, watch(), goal, trackers, _keep if as_json else _show_scores)
+    if not (more or as_json):
+        _show_scores(run.scores)
     _show(run, as_json)
 
 
+def _show_scores(scores: Mapping[str, Any]) -> None:
+    click.echo("  ".join(f"{name} {number(scores[name])}" for name in SHOWN if scores.get(name) is not None))
+
+
+def _keep(scores: Mapping[str, Any]) -> None:
+    """Show nothing yet: the scores are part of the one document of `--json`."""
+
+
 def _show(run: Run, as_json: bool) -> None:
-    facts, scores = run.metadata, run.scores
     if as_json:
-        document = {"run": str(run.path), "model": facts["model"], "data": facts["data"]["name"], "scores": scores}
+        facts = run.metadata
+        document = {"run": str(run.path), "model": facts["model"], "data": facts["data"]["name"], "scores": run.scores}
         print_json(document)
         return
-    click.echo("  ".join(f"{name} {number(scores[name])}" for name in SHOWN if scores.get(name) is not None))
     click.echo(f"weights   {run.weights}")
     click.echo(f"pictures  {run.figures}")

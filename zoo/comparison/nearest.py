@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from zoo.data.split import hold_out
+from zoo.data.split import hold_out, spread
 from zoo.evaluation.blocks import subject_of
 from zoo.evaluation.runs import images_for
 from zoo.interfaces import Batch
@@ -29,6 +29,7 @@ class Neighbours:
         nearest: The training images, `(N, C, H, W)`.
         distance: The Euclidean distance over all pixels, `(N,)`.
         index: Which training images they are, `(N,)`.
+        searched: Among how many training images they were looked for; of a large set, some at even distances.
         of_test: The distance of as many test images to the training images nearest to them, `(N,)`: what an image
             that was not learnt by heart has.
     """
@@ -37,6 +38,7 @@ class Neighbours:
     nearest: Tensor
     distance: Tensor
     index: Tensor
+    searched: int
     of_test: Tensor
 
 
@@ -58,12 +60,14 @@ def nearest_training(registry: Registry, run: Run, count: int = 16, seed: int = 
         # What was held back was not trained on.
         train, _ = hold_out(images.train, options.val_fraction, run.metadata["training"]["seed"])
         images = replace(images, train=train)
+    train, places = spread(images.train)
+    images = replace(images, train=train)
     subject = subject_of(model, images, options, step_of(run), torch.device("cpu"), seed)
     with torch.no_grad(), isolated(seed):
         samples = model.sample(count)
         test = torch.cat([batch.x for batch in subject.test(count)])
         distance, index, nearest = _nearest(torch.cat([samples, test]), subject.train())
-    return Neighbours(samples, nearest[:count], distance[:count], index[:count], distance[count:])
+    return Neighbours(samples, nearest[:count], distance[:count], places[index[:count]], len(train), distance[count:])
 
 
 def _nearest(x: Tensor, batches: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor]:

@@ -70,6 +70,7 @@ class Sampled(NamedTuple):
     pairs: tuple[Pair, ...] = ()
     distance: str = ""
     of_test: str = ""
+    searched: str = ""
     missing: str = ""
 
 
@@ -107,7 +108,7 @@ def sampled(registry: Registry, run: Run) -> Sampled:
         Pair(sample, image, int(index), f"{float(distance):.2f}")
         for sample, image, index, distance in zip(samples, nearest, found.index, found.distance, strict=True)
     )
-    return Sampled(tuple(pairs), _median(found.distance), _median(found.of_test))
+    return Sampled(tuple(pairs), _median(found.distance), _median(found.of_test), f"{found.searched:,}")
 
 
 def _median(distances: Tensor) -> str:

@@ -37,6 +37,11 @@ class Member:
         """The length of the first dimension, 0 for a scalar."""
         return self.shape[0] if self.shape else 0
 
+    @property
+    def size(self) -> int:
+        """The bytes of the whole array."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 class Archive:
     """An open `.npz` file.

@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
-__all__ = ["folder"]
+__all__ = ["folder", "folder_source"]
 
-import os
-import warnings
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.data.arguments import path_argument
+from zoo.data.decoding import Decoded, decoded, threads, workers
 from zoo.data.images import ImageSet, Split
+from zoo.data.listing import Listing, Picture, list_pictures
 from zoo.data.options import DataOptions
-from zoo.data.pictures import SUFFIXES, Header, UnreadablePicture, decode, inspect
-from zoo.data.split import every_tenth
+from zoo.data.pictures import UnreadablePicture
+from zoo.data.skipped import Bad, skipped_note
+from zoo.data.source import Block, Blocks, Source
 from zoo.data.storage import allocate
 from zoo.errors import ZooError
 
 _BLOCK = 256
-_THREADS = 8
-_NAMED = 5
-"""How many skipped files or classes a note names."""
-
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class _Picture:
-    path: Path
-    group: str
-    """The first folder below the root of its split, the class; empty for a picture that lies in the root itself."""
-
-    header: Header
-
-
-@dataclass
-class _Bad:
-    """Unreadable files: the end of it, or noted and left out."""
-
-    skip: bool
-    paths: list[Path]
-
-    def add(self, path: Path, reason: UnreadablePicture) -> None:
-        if not self.skip:
-            raise ZooError(f"{path} is not a readable picture ({reason}): mend it, or skip such files with --skip-bad")
-        self.paths.append(path)
-
-    def notes(self) -> tuple[str, ...]:
-        if not self.paths:
-            return ()
-        return (f"skipped {len(self.paths)} unreadable pictures: {_some([path.name for path in self.paths])}",)
 
 
 def folder(argument: str | None, options: DataOptions) -> ImageSet:
@@ -73,166 +40,113 @@ def folder(argument: str | None, options: DataOptions) -> ImageSet:
         ZooError: If there is no such folder, fewer than two pictures in it, one that cannot be read, or different
             sizes without an `image_size`.
     """
-    root = path_argument("folder", argument)
-    _check_folder(root)
-    bad = _Bad(options.skip_bad, [])
-    # Pillow warns of oddities in files that it reads well enough.
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")
-        train, test = _splits(root, pool, bad)
-        train = train[: options.limit]
-        read = partial(_decode, grey=_all_grey(train + test, options), crop=_crops(options), size=options.image_size)
-        shape = _shape(train + test, options)
-        classes = _classes(train + test)
-        return ImageSet(
-            name=f"folder:{root.resolve().name}",
-            train=_read(root, train, classes, shape, pool, read, bad),
-            test=_read(root, test, classes, shape, pool, read, bad),
+    bad = Bad(options.skip_bad)
+    with threads() as pool:
+        listing = list_pictures(argument, options, pool, bad)
+        train = _read(listing, listing.train, pool, bad)
+        test = _read(listing, listing.test, pool, bad)
+    notes = (*listing.notes, *skipped_note(bad.names))
+    return ImageSet(listing.name, train, test, scale=1 / 255, source=listing.source, notes=notes)
+
+
+def _read(listing: Listing, pictures: Sequence[Picture], pool: Executor, bad: Bad) -> Split:
+    x = allocate((len(pictures), *listing.shape), torch.uint8)
+    blocks = _Pictures(listing, pictures, pool, bad)
+    count, labels = 0, [torch.empty(0, dtype=torch.int64)]
+    for block in blocks.read(0, _BLOCK):
+        x[count : count + len(block.x)] = block.x
+        labels += block.y.values()
+        count += len(block.x)
+    if not count:
+        raise ZooError(
+            f"{listing.root}: none of the {len(pictures)} pictures of a split could be read: check the files"
+        )
+    return Split(x[:count], {"label": torch.cat(labels)} if listing.classes else {})
+
+
+@contextmanager
+def folder_source(
+    argument: str | None, options: DataOptions, processes: int | None, tell: Callable[[int, int], None]
+) -> Iterator[Source]:
+    """Open the pictures below a folder to be packed: each is decoded when its block is written.
+
+    Arguments:
+        argument: The folder.
+        options: How pictures are read, as for `folder`.
+        processes: How many decode them; see `workers`.
+        tell: Who is told how many pictures were looked at, of how many.
+
+    Raises:
+        ZooError: As `folder`.
+    """
+    bad = Bad(options.skip_bad)
+    with threads() as pool:
+        listing = list_pictures(argument, options, pool, bad, tell)
+    with workers(processes, len(listing.train) + len(listing.test)) as decoders:
+        yield Source(
+            name=listing.name,
+            shape=listing.shape,
+            dtype=torch.uint8,
             scale=1 / 255,
-            source=f"the pictures below {root}",
-            notes=(*_class_notes(classes), *bad.notes()),
+            labels={"label": (torch.int64, ())} if listing.classes else {},
+            train=_Pictures(listing, listing.train, decoders, Bad(options.skip_bad)),
+            test=_Pictures(listing, listing.test, decoders, Bad(options.skip_bad)),
+            source=listing.source,
+            notes=listing.notes,
+            skipped=bad.names,
         )
 
 
-def _check_folder(root: Path) -> None:
-    if root.is_file():
-        hint = f"write npz:{root}" if root.suffix == ".npz" else "name the folder that it lies in"
-        raise ZooError(f"--data folder:{root}: that is a file: {hint}")
-    if not root.is_dir():
-        raise ZooError(f"--data folder:{root}: there is no such folder: check the path")
+@final
+class _Pictures(Blocks):
+    """The pictures of a split."""
 
+    def __init__(self, listing: Listing, pictures: Sequence[Picture], pool: Executor, bad: Bad) -> None:
+        self.count = len(pictures)
+        self._listing = listing
+        self._pictures = pictures
+        self._pool = pool
+        self._bad = bad
+        self._labels = {name: number for number, name in enumerate(listing.classes)}
 
-def _splits(root: Path, pool: ThreadPoolExecutor, bad: _Bad) -> tuple[list[_Picture], list[_Picture]]:
-    if (root / "train").is_dir() and (root / "test").is_dir():
-        return _find(root / "train", pool, bad), _find(root / "test", pool, bad)
-    pictures = _find(root, pool, bad)
-    if len(pictures) < 2:
-        raise ZooError(f"{root} holds one readable picture: it takes two, to train on and for the test")
-    test = every_tenth(len(pictures)).tolist()
-    return (
-        [picture for picture, chosen in zip(pictures, test, strict=True) if not chosen],
-        [picture for picture, chosen in zip(pictures, test, strict=True) if chosen],
-    )
+    def read(self, start: int, size: int) -> Iterator[Block]:
+        blocks = [self._pictures[first : first + size] for first in range(start, self.count, size)]
+        paths: list[list[Path]] = [[picture.path for picture in block] for block in blocks]
+        for block, pixels in zip(blocks, decoded(self._pool, paths, self._listing.how), strict=True):
+            yield self._block(block, pixels)
 
+    def _block(self, pictures: Sequence[Picture], pixels: Sequence[Decoded]) -> Block:
+        before, groups = len(self._bad.paths), list[str]()
+        x = torch.empty((len(pictures), *self._listing.shape), dtype=torch.uint8)
+        for picture, image in zip(pictures, pixels, strict=True):
+            if not isinstance(image, UnreadablePicture) and image.shape != self._listing.shape:
+                image = UnreadablePicture("its pixels have another size than its header says")
+            if isinstance(image, UnreadablePicture):
+                self._bad.add(picture.path, image)
+            else:
+                x[len(groups)] = torch.from_numpy(np.array(image))
+                groups.append(picture.group)
+        return Block(len(pictures), x[: len(groups)], self._y(groups), self._bad.names[before:])
 
-def _find(root: Path, pool: ThreadPoolExecutor, bad: _Bad) -> list[_Picture]:
-    paths = sorted(_walk(root), key=lambda path: path.relative_to(root).parts)
-    pictures = []
-    for path, header in zip(paths, _in_blocks(pool, _inspect, paths), strict=True):
-        if isinstance(header, UnreadablePicture):
-            bad.add(path, header)
-        else:
-            group = path.relative_to(root).parts[0] if path.parent != root else ""
-            pictures.append(_Picture(path, group, header))
-    if not pictures:
-        kind = "readable pictures" if paths else f"pictures ({', '.join(sorted(SUFFIXES))})"
-        raise ZooError(f"{root} holds no {kind}: check the path")
-    return pictures
+    def _y(self, groups: Sequence[str]) -> dict[str, Tensor]:
+        return (
+            {"label": torch.tensor([self._labels[group] for group in groups], dtype=torch.int64)}
+            if self._labels
+            else {}
+        )
 
-
-def _walk(root: Path) -> Iterator[Path]:
-    seen: set[str] = set()
-    for where, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(where)
-        if real in seen:  # a link back up
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(where, name)
-
-
-def _in_blocks(pool: ThreadPoolExecutor, work: Callable[[Path], _T], paths: Sequence[Path]) -> Iterator[_T]:
-    """Work in threads, in order, without results piling up."""
-    for start in range(0, len(paths), _BLOCK):
-        yield from pool.map(work, paths[start : start + _BLOCK])
-
-
-def _inspect(path: Path) -> Header | UnreadablePicture:
-    try:
-        return inspect(path)
-    except UnreadablePicture as reason:
-        return reason
-
-
-def _decode(path: Path, *, grey: bool, crop: bool, size: int | None) -> NDArray[np.uint8] | UnreadablePicture:
-    try:
-        return decode(path, grey=grey, crop=crop, size=size)
-    except UnreadablePicture as reason:
-        return reason
-
-
-def _all_grey(pictures: Sequence[_Picture], options: DataOptions) -> bool:
-    if options.colour == "auto":
-        return all(picture.header.grey for picture in pictures)
-    return options.colour == "grey"
-
-
-def _crops(options: DataOptions) -> bool:
-    return options.crop == "centre"
-
-
-def _shape(pictures: Sequence[_Picture], options: DataOptions) -> tuple[int, int, int]:
-    channels = 1 if _all_grey(pictures, options) else 3
-    if options.image_size is not None:
-        return (channels, options.image_size, options.image_size)
-    first = _size(pictures[0], options)
-    for picture in pictures:
-        if (size := _size(picture, options)) != first:
-            raise ZooError(
-                f"{pictures[0].path} has {first[0]} × {first[1]} pixels and {picture.path} has {size[0]} × {size[1]}:"
-                " add --image-size 64 (or another size) to make all pictures alike"
+    def identity(self, start: int, stop: int) -> str:
+        """Names, sizes and times of the files, which tell whether they are still the same."""
+        found = hashlib.blake2b(digest_size=16)
+        for picture in self._pictures[start:stop]:
+            try:
+                stat = picture.path.stat()
+                facts = f"{stat.st_size} {stat.st_mtime_ns}"
+            except OSError:
+                facts = "gone"
+            found.update(
+                f"{picture.path.relative_to(self._listing.root)} {picture.group} {facts}\n".encode(
+                    errors="surrogateescape"
+                )
             )
-    return (channels, first[1], first[0])
-
-
-def _size(picture: _Picture, options: DataOptions) -> tuple[int, int]:
-    width, height = picture.header.width, picture.header.height
-    return (min(width, height),) * 2 if _crops(options) else (width, height)
-
-
-def _classes(pictures: Sequence[_Picture]) -> list[str]:
-    groups = {picture.group for picture in pictures}
-    return [] if "" in groups else sorted(groups)
-
-
-def _class_notes(classes: list[str]) -> tuple[str, ...]:
-    named = [f"{number} = {name}" for number, name in enumerate(classes)]
-    return (f"{len(classes)} classes: {_some(named)}",) if classes else ()
-
-
-def _read(
-    root: Path,
-    pictures: Sequence[_Picture],
-    classes: Sequence[str],
-    shape: tuple[int, int, int],
-    pool: ThreadPoolExecutor,
-    read: Callable[[Path], NDArray[np.uint8] | UnreadablePicture],
-    bad: _Bad,
-) -> Split:
-    x = allocate((len(pictures), *shape), torch.uint8)
-    groups: list[str] = []
-    pixels = _in_blocks(pool, read, [picture.path for picture in pictures])
-    for picture, image in zip(pictures, pixels, strict=True):
-        if not isinstance(image, UnreadablePicture) and image.shape != shape:
-            image = UnreadablePicture("its pixels have another size than its header says")
-        if isinstance(image, UnreadablePicture):
-            bad.add(picture.path, image)
-        else:
-            x[len(groups)] = torch.from_numpy(np.array(image))
-            groups.append(picture.group)
-    if not groups:
-        raise ZooError(f"{root}: none of the {len(pictures)} pictures of a split could be read: check the files")
-    return Split(x[: len(groups)], _labels(groups, classes))
-
-
-def _labels(groups: Sequence[str], classes: Sequence[str]) -> dict[str, Tensor]:
-    numbers = {name: number for number, name in enumerate(classes)}
-    return {"label": torch.tensor([numbers[group] for group in groups])} if classes else {}
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return found.hexdigest()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["ImageSet", "Split", "class_counts"]
+__all__ = ["ImageSet", "Images", "InMemory", "Split", "class_counts"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+from zoo.data.mapped import Mapped
+
+Images: TypeAlias = Tensor | Mapped
+"""Images `(N, C, H, W)` in their stored type: in memory, or in a file from which they are read by index."""
 
 _CLASSES = 10_000
 """More than this many classes are identities, not labels."""
@@ -19,18 +25,36 @@ class Split:
     """Part of a data set.
 
     Arguments:
-        x: The images `(N, C, H, W)` in their stored type, `uint8` for pictures.
+        x: The images `(N, C, H, W)` in their stored type, `uint8` for pictures: a tensor, or a packed set's file.
         y: Labels and factors by name, each `(N,)` or `(N, n)`; may be empty.
     """
 
-    x: Tensor
+    x: Images
     y: Mapping[str, Tensor]
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
-    def __getitem__(self, index: Tensor | slice) -> Split:
-        return Split(_chosen(self.x, index), {name: _chosen(value, index) for name, value in self.y.items()})
+    def __getitem__(self, index: Tensor | slice) -> InMemory:
+        x = self.x[index] if isinstance(self.x, Mapped) else _chosen(self.x, index)
+        return InMemory(x, {name: _chosen(value, index) for name, value in self.y.items()})
+
+
+@dataclass(frozen=True)
+class InMemory(Split):
+    """Images that have been read from where they lie: what an index gives."""
+
+    x: Tensor
+
+    def to(self, device: torch.device, *, ahead: bool = False) -> InMemory:
+        """Return them on a device.
+
+        Arguments:
+            device: The device.
+            ahead: Whether the host goes on before they have arrived.
+        """
+        x = self.x.to(device, non_blocking=ahead)
+        return InMemory(x, {name: value.to(device, non_blocking=ahead) for name, value in self.y.items()})
 
 
 def _chosen(values: Tensor, index: Tensor | slice) -> Tensor:

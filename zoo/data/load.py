@@ -8,7 +8,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeAlias
 
-from zoo.data.images import ImageSet, Split
+import torch
+
+from zoo.data.images import Images, ImageSet, Split
+from zoo.data.mapped import Mapped
 from zoo.data.options import DataOptions
 from zoo.data.resize import resize
 from zoo.data.storage import SHARE, fits_memory
@@ -45,14 +48,20 @@ def _limit(images: ImageSet, limit: int | None) -> ImageSet:
         return images
     if limit > count:
         return _note(images, f"--limit {limit}: there are only {count} training images, all are used")
-    # Copied, so that the rest can be freed.
-    x, y = images.train.x[:limit].clone(), {name: value[:limit].clone() for name, value in images.train.y.items()}
-    return dataclasses.replace(images, train=Split(x, y))
+    # Copied, so that the rest can be freed; what lies in a file is not.
+    x = images.train.x
+    first = x.take(torch.arange(limit)) if isinstance(x, Mapped) else x[:limit].clone()
+    y = {name: value[:limit].clone() for name, value in images.train.y.items()}
+    return dataclasses.replace(images, train=Split(first, y))
 
 
 def _resize(images: ImageSet, size: int) -> ImageSet:
-    train = Split(resize(images.train.x, size), images.train.y)
-    return dataclasses.replace(images, train=train, test=Split(resize(images.test.x, size), images.test.y))
+    train, test = (Split(_resized(split.x, size), split.y) for split in (images.train, images.test))
+    return dataclasses.replace(images, train=train, test=test)
+
+
+def _resized(x: Images, size: int) -> Images:
+    return x.resized(size) if isinstance(x, Mapped) else resize(x, size)
 
 
 def _note_size(images: ImageSet) -> ImageSet:

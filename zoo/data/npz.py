@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["npz"]
+__all__ = [
+    "check_alike",
+    "check_images",
+    "chosen_for_test",
+    "find_images",
+    "npz",
+    "read_labels",
+    "stored_as",
+    "tensors",
+]
 
 import math
 from collections.abc import Iterator
@@ -50,21 +59,25 @@ def npz(argument: str | None, options: DataOptions) -> ImageSet:
     """
     path = path_argument("npz", argument)
     with Archive(path) as archive:
-        train, test = _find_images(archive)
-        count = _check_images(archive, train)
+        train, test = find_images(archive)
+        count = check_images(archive, train)
         if test is None:
-            splits = _divide(archive, train, _every_tenth(archive, train, count))
+            splits = _divide(archive, train, chosen_for_test(archive, train, count))
         else:
             nothing = torch.zeros(count, dtype=torch.bool)
-            other = torch.ones(_check_images(archive, test), dtype=torch.bool)
+            other = torch.ones(check_images(archive, test), dtype=torch.bool)
+            check_alike(archive, train, test)
             splits = (_divide(archive, train, nothing)[0], _divide(archive, test, other)[1])
-            _check_alike(archive, (train, test), splits)
     scale = 1 / 255 if splits[0].x.dtype == torch.uint8 else 1.0
     return ImageSet(f"npz:{path.stem}", splits[0], splits[1], scale, source=f"the arrays of {path}")
 
 
-def _find_images(archive: Archive) -> tuple[str, str | None]:
-    """Return the names of the training images, and of the test images if there are any."""
+def find_images(archive: Archive) -> tuple[str, str | None]:
+    """Return the names of the training images, and of the test images if there are any.
+
+    Raises:
+        ZooError: If no array is named as images are.
+    """
     names = archive.members.keys()
     for train, test in _PAIRS:
         if train in names:
@@ -79,8 +92,12 @@ def _find_images(archive: Archive) -> tuple[str, str | None]:
     raise ZooError(f"{archive.path} holds {found}: name the images x, or x_train and x_test")
 
 
-def _check_images(archive: Archive, name: str) -> int:
-    """Return how many images an array holds, once its type and shape are known to be good."""
+def check_images(archive: Archive, name: str) -> int:
+    """Return how many images an array holds, once its type and shape are known to be good.
+
+    Raises:
+        ZooError: If they are not.
+    """
     member = archive.plain(name)
     place = f"{archive.path}: {name}"
     if member.dtype.kind != "f" and member.dtype != np.uint8:
@@ -94,7 +111,12 @@ def _check_images(archive: Archive, name: str) -> int:
     return member.count
 
 
-def _every_tenth(archive: Archive, name: str, count: int) -> Tensor:
+def chosen_for_test(archive: Archive, name: str, count: int) -> Tensor:
+    """Return which images of a single array are for the test.
+
+    Raises:
+        ZooError: If there is but one.
+    """
     if count < 2:
         raise ZooError(f"{archive.path}: {name} holds one image: it takes two, to train on and for the test")
     return every_tenth(count)
@@ -103,21 +125,19 @@ def _every_tenth(archive: Archive, name: str, count: int) -> Tensor:
 def _divide(archive: Archive, name: str, chosen: Tensor) -> tuple[Split, Split]:
     """Return the images that are not chosen, and those that are, with their labels."""
     parts = _read_images(archive, name, chosen)
-    labels = _read_labels(archive, name, len(chosen))
+    labels = read_labels(archive, name, len(chosen))
     rest, taken = ({key: value[rows] for key, value in labels.items()} for rows in (~chosen, chosen))
     return Split(parts[0], rest), Split(parts[1], taken)
 
 
 def _read_images(archive: Archive, name: str, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Fill both parts in one pass over the file."""
-    member = archive.members[name]
-    shape = _channels_first(np.empty((1, *member.shape[1:]), np.uint8)).shape[1:]
-    dtype = torch.uint8 if member.dtype == np.uint8 else torch.float32
+    shape, dtype = stored_as(archive, name)
     taken = int(chosen.sum())
     parts = (allocate((len(chosen) - taken, *shape), dtype), allocate((taken, *shape), dtype))
     places = torch.where(chosen, chosen.cumsum(0), (~chosen).cumsum(0)) - 1
     start = 0
-    for images in _tensors(archive, name):
+    for images in tensors(archive, name):
         rows = slice(start, start + len(images))
         for part, mask in zip(parts, (~chosen[rows], chosen[rows]), strict=True):
             part[places[rows][mask]] = images[mask]
@@ -125,8 +145,19 @@ def _read_images(archive: Archive, name: str, chosen: Tensor) -> tuple[Tensor, T
     return parts
 
 
-def _tensors(archive: Archive, name: str) -> Iterator[Tensor]:
-    """Yield images `(k, C, H, W)` in their stored type; what is wrong with their values is known at the end."""
+def stored_as(archive: Archive, name: str) -> tuple[tuple[int, int, int], torch.dtype]:
+    """Return the shape `(C, H, W)` and the type in which the images of an array are kept."""
+    member = archive.members[name]
+    c, h, w = _channels_first(np.empty((1, *member.shape[1:]), np.bool_)).shape[1:]
+    return (c, h, w), torch.uint8 if member.dtype == np.uint8 else torch.float32
+
+
+def tensors(archive: Archive, name: str) -> Iterator[Tensor]:
+    """Yield images `(k, C, H, W)` in their stored type; what is wrong with their values is known at the end.
+
+    Raises:
+        ZooError: If some value is not finite, or, at the end, if they were not in [0, 1].
+    """
     low, high = math.inf, -math.inf
     for block in archive.blocks(name):
         if block.dtype == np.uint8:
@@ -158,8 +189,12 @@ def _mend(name: str, low: float, high: float) -> str:
     return f"save ({name} + 1) / 2" if low >= -1 and high <= 1 else f"rescale {name}"
 
 
-def _read_labels(archive: Archive, images: str, count: int) -> dict[str, Tensor]:
-    """Return the labels of an array of images: whole numbers as `int64`, others as `float32`."""
+def read_labels(archive: Archive, images: str, count: int) -> dict[str, Tensor]:
+    """Return the labels of an array of images: whole numbers as `int64`, others as `float32`.
+
+    Raises:
+        ZooError: If they are no numbers, or not as many as the images.
+    """
     names = [*_LABELS.get(images, ()), *(() if images.endswith(("test", "test_images")) else _LABELS_SINGLE)]
     for name in names:
         if name in archive.members:
@@ -183,10 +218,15 @@ def _as_labels(archive: Archive, name: str, images: str, count: int) -> Tensor:
     return values.flatten() if values.shape[1:] == (1,) else values
 
 
-def _check_alike(archive: Archive, names: tuple[str, str], splits: tuple[Split, Split]) -> None:
-    train, test = (split.x for split in splits)
-    if train.dtype != test.dtype or train.shape[1:] != test.shape[1:]:
+def check_alike(archive: Archive, train: str, test: str) -> None:
+    """See that training and test images are of one kind.
+
+    Raises:
+        ZooError: If they are not.
+    """
+    (shape, dtype), (other_shape, other_dtype) = stored_as(archive, train), stored_as(archive, test)
+    if (shape, dtype) != (other_shape, other_dtype):
         raise ZooError(
-            f"{archive.path}: {names[0]} holds images {tuple(train.shape[1:])} of {train.dtype} and {names[1]}"
-            f" {tuple(test.shape[1:])} of {test.dtype}: save both alike"
+            f"{archive.path}: {train} holds images {shape} of {dtype} and {test} {other_shape} of {other_dtype}:"
+            " save both alike"
         )

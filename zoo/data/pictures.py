@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["SUFFIXES", "Header", "UnreadablePicture", "decode", "inspect"]
+__all__ = ["SUFFIXES", "Header", "How", "UnreadablePicture", "decode", "decode_all", "inspect", "inspect_all"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,15 @@ class UnreadablePicture(Exception):
 
 
 @dataclass(frozen=True)
+class How:
+    """How pictures are made alike: one channel or three, cut to the central square, brought to a size; see `decode`."""
+
+    grey: bool
+    crop: bool
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """What is known of a picture before its pixels are read: its size as shown, and whether it is grey."""
 
@@ -51,6 +61,18 @@ def inspect(path: Path) -> Header:
         raise
     except Exception as error:  # Pillow's readers throw all kinds at damaged files
         raise UnreadablePicture(one_line(error)) from error
+
+
+def inspect_all(paths: Sequence[Path]) -> list[Header | UnreadablePicture]:
+    """Read the headers of several pictures; what cannot be read is returned as its error, to be told in order."""
+    return [_try_to_inspect(path) for path in paths]
+
+
+def _try_to_inspect(path: Path) -> Header | UnreadablePicture:
+    try:
+        return inspect(path)
+    except UnreadablePicture as reason:
+        return reason
 
 
 def _orientation(image: Image.Image) -> int:
@@ -84,6 +106,18 @@ def decode(path: Path, *, grey: bool, crop: bool, size: int | None) -> NDArray[n
     except Exception as error:  # as above
         raise UnreadablePicture(one_line(error)) from error
     return pixels[None] if grey else pixels.transpose(2, 0, 1)
+
+
+def decode_all(paths: Sequence[Path], how: How) -> list[NDArray[np.uint8] | UnreadablePicture]:
+    """Return the pixels of several pictures, or the error of each that cannot be read."""
+    return [_try_to_decode(path, how) for path in paths]
+
+
+def _try_to_decode(path: Path, how: How) -> NDArray[np.uint8] | UnreadablePicture:
+    try:
+        return decode(path, grey=how.grey, crop=how.crop, size=how.size)
+    except UnreadablePicture as reason:
+        return reason
 
 
 def _central_square(image: Image.Image) -> Image.Image:

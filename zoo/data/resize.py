@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["resize"]
+__all__ = ["resize", "resize_block"]
 
 import torch
 from torch import Tensor
@@ -28,11 +28,12 @@ def resize(x: Tensor, size: int) -> Tensor:
         return x
     out = allocate((*x.shape[:2], size, size), x.dtype)
     for start in range(0, x.shape[0], _BLOCK):
-        out[start : start + _BLOCK] = _resize_block(x[start : start + _BLOCK], size)
+        out[start : start + _BLOCK] = resize_block(x[start : start + _BLOCK], size)
     return out
 
 
-def _resize_block(x: Tensor, size: int) -> Tensor:
+def resize_block(x: Tensor, size: int) -> Tensor:
+    """Return a few images of `size` × `size` pixels, as `resize` does, in `float32` on the scale of `x`."""
     small = functional.interpolate(x.to(torch.float32), size=(size, size), mode="bilinear", antialias=True)
     # Rounding can carry a value just past the ends.
     return small.clamp_(0, 1) if x.is_floating_point() else small.round_().clamp_(0, 255)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from zoo.distributions.base import LOG_TWO_PI, Distribution, Factorised
+from zoo.distributions.base import LOG_TWO_PI, Distribution, Factorised, sum_event
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,19 @@ class Normal(Factorised):
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -0.5 * (((value - self.loc) / self.scale) ** 2 + LOG_TWO_PI) - self.scale.log()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        # Sums come first, so that few tensors are as large as the value.
+        deviation = value - self.loc
+        event = deviation.shape[deviation.ndim - self.event_ndim :]
+        units = math.prod(event)
+        if self.scale.ndim == 0:
+            square, log_scale = sum_event(deviation**2, self.event_ndim) / self.scale**2, units * self.scale.log()
+        else:
+            square = sum_event((deviation / self.scale) ** 2, self.event_ndim)
+            batch = self.scale.shape[: max(0, self.scale.ndim - self.event_ndim)]
+            log_scale = sum_event(self.scale.log().expand(*batch, *event), self.event_ndim)
+        return -0.5 * (square + units * LOG_TWO_PI) - log_scale
 
     def log_prob_of_each(self, value: Tensor) -> Tensor:
         if value.device.type == "mps":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Bernoulli", "ContinuousBernoulli", "OptimalNormal", "SquaredError"]
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.distributions.base import Distribution, Factorised, Support
+from zoo.distributions.base import Distribution, Factorised, Support, sum_event
 from zoo.distributions.normal import Normal
 
 
@@ -41,8 +42,13 @@ class SquaredError(Factorised):
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return -((value - self.loc) ** 2)
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        # The sign after the sum: one image-sized tensor less.
+        return -sum_event((value - self.loc) ** 2, self.event_ndim)
+
     def with_variance(self, variance: Tensor | float) -> Distribution:
-        scale = torch.as_tensor(variance, dtype=self.loc.dtype, device=self.loc.device).sqrt()
+        # Filled in where the mean is, as a number that is sent there would have a GPU wait for it.
+        scale = variance.to(self.loc).sqrt() if isinstance(variance, Tensor) else self.loc.new_full((), variance).sqrt()
         return Normal(self.loc, scale, self.event_ndim)
 
 
@@ -109,6 +115,14 @@ class Bernoulli(Factorised):
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
         return _log_bernoulli(self.logits, value)
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self.logits.requires_grad:
+            # The gradient of the kernel for each unit is one kernel too.
+            return super().log_prob(value)
+        logits = self.logits.to(torch.promote_types(self.logits.dtype, value.dtype))
+        linear = torch.addcmul(logits.clamp(min=0), value, logits, value=-1)
+        return _log_sigmoid_of_size(logits, self.event_ndim) - sum_event(linear, self.event_ndim)
+
 
 @dataclass(frozen=True, eq=False)
 class ContinuousBernoulli(Factorised):
@@ -158,7 +172,7 @@ class ContinuousBernoulli(Factorised):
         u, near = self._away_from_zero()
         size = u.abs()
         far = size.log() - torch.log(torch.tanh(size / 2))
-        series = torch.log(torch.tensor(2.0, dtype=u.dtype, device=u.device)) + self.logits**2 / 12
+        series = math.log(2) + self.logits**2 / 12
         return torch.where(near, series - self.logits**4 * (7 / 1440), far)
 
 
@@ -166,3 +180,19 @@ def _log_bernoulli(logits: Tensor, value: Tensor) -> Tensor:
     """Return value * logits - softplus(logits), by torch's one kernel for it."""
     logits, value = torch.broadcast_tensors(logits, value)  # type: ignore[no-untyped-call]  # torch's
     return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+
+_FACTORS = 64
+"""Factors of at least one half, of which a product is far from the smallest number of single precision."""
+
+
+def _log_sigmoid_of_size(logits: Tensor, event_ndim: int) -> Tensor:
+    """Return the sum over an event of log sigmoid(|logits|), which is -log(1 + exp(-|logits|)).
+
+    Of products of a few dozen factors, so that there are as many logarithms fewer: they cost more than all else.
+    """
+    factors = logits.abs().sigmoid_().flatten(-event_ndim) if event_ndim else logits.abs().sigmoid_().unsqueeze(-1)
+    units = factors.shape[-1]
+    several = max(count for count in range(1, min(units, _FACTORS) + 1) if units % count == 0)
+    products = factors.reshape(*factors.shape[:-1], units // several, several).prod(-1)
+    return products.log_().sum(-1)

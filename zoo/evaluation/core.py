@@ -42,7 +42,6 @@ from zoo.interfaces import (
     Metric,
     Model,
     Reconstructs,
-    Step,
     given,
 )
 from zoo.options import Options
@@ -60,34 +59,43 @@ class _Pass:
     would leave a step of evaluation less and less memory to use again.
 
     Arguments:
+        beta: The weight of the rate in the model's loss, where it has one.
         values: By name, one value for each image.
         sums: By name, the sum over images of several values for each, `(n,)`.
         images: How many there were.
         likelihood: Which kind of number for log p(x) the model has, and of which pixels, if any.
     """
 
+    beta: float | None
     values: dict[str, list[float]] = field(default_factory=dict)
     sums: dict[str, Tensor] = field(default_factory=dict)
     images: int = 0
     likelihood: str | None = None
+    _unread: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def add(self, name: str, values: Tensor) -> None:
         """Add the values of a batch, `(B,)`."""
-        self.values.setdefault(name, []).extend(values.double().tolist())
+        self._unread.setdefault(name, []).append(values.double())
 
     def add_several(self, name: str, values: Tensor) -> None:
         """Add several values of each image of a batch, `(B, n)`, of which the mean alone is kept."""
-        total = values.double().sum(0).cpu()
+        total = values.double().sum(0)
         self.sums[name] = self.sums[name].add_(total) if name in self.sums else total
+
+    def read(self) -> None:
+        """Read the values that were added since the last time, for which a GPU waits."""
+        for name, parts in self._unread.items():
+            self.values.setdefault(name, []).extend(torch.cat(parts).tolist())
+        self._unread.clear()
 
     def mean(self, name: str) -> Tensor | None:
         """Return the mean over images of what is kept as sums, `(n,)`, or nothing if the name was never added."""
-        return self.sums[name] / self.images if name in self.sums else None
+        return self.sums[name].cpu() / self.images if name in self.sums else None
 
 
 def _look(subject: Subject) -> _Pass:
     """Go over the images once."""
-    found = _Pass()
+    found = _Pass(_beta(subject))
     for batch in subject.test():
         found.images += len(batch.index)
         state = random_state(batch.x.device)
@@ -95,11 +103,21 @@ def _look(subject: Subject) -> _Pass:
         found.add("objective", loss.expand(len(batch.index)))
         # Of the same noise, so that objective, distortion and rate are of the same codes.
         set_random_state(state, batch.x.device)
-        _look_at(found, given(subject.model, batch.y), batch, subject.step)
+        _look_at(found, given(subject.model, batch.y), batch)
+        if batch.x.device.type == "cpu":
+            found.read()
+    found.read()
     return found
 
 
-def _look_at(found: _Pass, model: Model, batch: Batch, step: Step) -> None:
+def _beta(subject: Subject) -> float | None:
+    """Return the weight of the rate, read once for all images."""
+    model = subject.model
+    beta = model.rate_weight(subject.step) if isinstance(model, LatentModel) else None
+    return float(beta) if beta is not None else None
+
+
+def _look_at(found: _Pass, model: Model, batch: Batch) -> None:
     """Add what a model's abilities tell of a batch."""
     if isinstance(model, Reconstructs):
         found.add("mse", ((model.reconstruct(batch.x) - batch.x) ** 2).flatten(1).mean(1))
@@ -113,10 +131,10 @@ def _look_at(found: _Pass, model: Model, batch: Batch, step: Step) -> None:
         found.add("log_likelihood", log_prob)
         found.add("bits_per_dim", -log_prob.double() / (batch.x[0].numel() * math.log(2)))
     if isinstance(model, LatentModel):
-        _look_at_latents(found, model, batch, step)
+        _look_at_latents(found, model, batch)
 
 
-def _look_at_latents(found: _Pass, model: LatentModel, batch: Batch, step: Step) -> None:
+def _look_at_latents(found: _Pass, model: LatentModel, batch: Batch) -> None:
     q, prior = model.encode(batch.x), model.prior_distribution()
     z, log_q = q.draw()
     p = model.decode(z)
@@ -132,14 +150,14 @@ def _look_at_latents(found: _Pass, model: LatentModel, batch: Batch, step: Step)
     units = kl_per_unit(q, prior, z) if log_q is None else None
     if units is not None:
         found.add_several("kl_per_unit", units.flatten(1))
-    elbo = _elbo(p, batch.x, rate, model.rate_weight(step))
+    elbo = _elbo(p, batch.x, rate, found.beta)
     if elbo is not None:
         found.add("elbo", elbo)
         binary = p.support == "binary"
         found.likelihood = "bound, binary pixels" if binary else "bound, density of pixels in [0, 1]"
 
 
-def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: Tensor | float | None) -> Tensor | None:
+def _elbo(p: Distribution, x: Tensor, rate: Tensor, beta: float | None) -> Tensor | None:
     """The bound of the normalised model: an `mse` with a beta counts as the Gaussian of variance beta / 2."""
     density = normalised(p, beta)
     return density.log_prob(x) - rate if density is not None else None

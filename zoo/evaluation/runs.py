@@ -22,6 +22,7 @@ from zoo.runs.card import write_card
 from zoo.runs.folder import Run
 from zoo.runs.loading import find_data, load_model, place, step_of
 from zoo.runs.origin import Origin
+from zoo.training.allocator import keep_freed_memory
 from zoo.training.progress import Progress, Silent
 
 
@@ -98,6 +99,8 @@ def evaluate_run(
     wanted = {one.name: one for one in [*usual(registry), *ask(registry, metrics or {}, unnamed)]}
     images, options = images_for(registry, run, data, reading)
     where = choose_device(device)
+    if where.type == "cpu":
+        keep_freed_memory()
     model = place(load_model(run, registry), where)
     trained_with = run.metadata["training"]["seed"]
     subject = subject_of(

@@ -5,9 +5,11 @@ from __future__ import annotations
 __all__ = ["classifier_of", "keep", "shipped"]
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.data.images import ImageSet
+from zoo.data.split import spread
 from zoo.errors import ZooError
 from zoo.features.classifier import Classifier
 from zoo.features.files import SHIPPED, kept_path, read, shipped_path, write
@@ -31,6 +33,8 @@ def classifier_of(images: ImageSet, label: str = "label", progress: Progress | N
     tell = progress or Silent()
     if (known := shipped(images, label)) is not None:
         return known
+    # Of a large set a part: it would be learnt from for days, and be as good.
+    images = replace(images, train=spread(images.train)[0])
     targets_of(images, label)
     path = kept_path(images.name, images.shape, label, of_training(images, label))
     if path.is_file():

@@ -8,7 +8,7 @@ import hashlib
 
 from torch import Tensor
 
-from zoo.data.images import ImageSet
+from zoo.data.images import Images, ImageSet
 
 _ROWS = 4096
 
@@ -23,9 +23,9 @@ def of_test(images: ImageSet) -> str:
     return _digest(images.scale, images.test.x)
 
 
-def _digest(scale: float, *tensors: Tensor) -> str:
+def _digest(scale: float, x: Images, *labels: Tensor) -> str:
     found = hashlib.sha256(f"{scale}".encode())
-    for tensor in tensors:
+    for tensor in (x, *labels):
         found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         # By rows: images that are mapped from disk need never be in memory at once.
         for start in range(0, len(tensor), _ROWS):

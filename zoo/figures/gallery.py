@@ -4,9 +4,10 @@ from __future__ import annotations
 
 __all__ = ["draw_gallery", "draw_latent"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -21,7 +22,14 @@ from zoo.geometry import Geometry
 from zoo.interfaces import Batch, DecodesLatents, Embeds, Model, Reconstructs, given
 from zoo.training.randomness import isolated
 
+Failed: TypeAlias = Callable[[str, Exception], None]
+"""Told the name of a picture, and why it could not be drawn."""
+
 SAMPLES, PAIRS, CODES, SIDE, DIMS, BLOCK = 64, 32, 5000, 15, 20, 500
+
+
+def _raise(picture: str, error: Exception) -> None:
+    raise error
 
 
 def draw_gallery(
@@ -32,6 +40,7 @@ def draw_gallery(
     scores: Mapping[str, Any],
     title: str,
     seed: int = 0,
+    failed: Failed = _raise,
 ) -> None:
     """Write the pictures that a model's abilities allow.
 
@@ -43,25 +52,47 @@ def draw_gallery(
         scores: What `evaluate` found; the rates of units order the traversals.
         title: The run's name, for each picture.
         seed: Seed of the samples.
+        failed: Told of a picture that cannot be drawn, after which the others are; by default the error is raised.
     """
     folder.mkdir(exist_ok=True)
     if records:
-        save_curves(records, folder / "loss.png", f"{title}: training curves")
+        with _drawing("loss.png", failed):
+            save_curves(records, folder / "loss.png", f"{title}: training curves")
+    with _drawing("samples.png", failed):
+        with isolated(seed), torch.no_grad():
+            samples = model.sample(SAMPLES)
+        save_grid(samples.cpu(), folder / "samples.png", title=f"{title}: samples from the prior")
     first = batches[0].x[:PAIRS]
-    with isolated(seed), torch.no_grad():
-        samples = model.sample(SAMPLES)
-    save_grid(samples.cpu(), folder / "samples.png", title=f"{title}: samples from the prior")
     told = given(model, {name: value[:PAIRS] for name, value in batches[0].y.items()})
     if isinstance(told, Reconstructs):
-        pairs = told.reconstruct(first).cpu()
-        save_pairs(first.cpu(), pairs, folder / "reconstructions.png", title=f"{title}: test images")
+        with _drawing("reconstructions.png", failed):
+            pairs = told.reconstruct(first).cpu()
+            save_pairs(first.cpu(), pairs, folder / "reconstructions.png", title=f"{title}: test images")
     if isinstance(model, Embeds):
-        draw_latent(folder / "latent.png", model, batches, title)
+        with _drawing("the maps of codes", failed):
+            z = codes(model, batches)
+            with _drawing("latent.png", failed):
+                draw_latent(folder / "latent.png", model, batches, z, title)
+            with _drawing("latent-grid.png or traversals.png", failed):
+                _draw_between(folder, model, batches, z, scores, title)
+
+
+def _draw_between(
+    folder: Path, model: Model, batches: Sequence[Batch], z: Tensor, scores: Mapping[str, Any], title: str
+) -> None:
+    """Write what codes decode to, of a model that has codes between codes."""
     # A condition has to be something where codes are varied: that of the first image.
     one = given(model, {name: value[:1] for name, value in batches[0].y.items()})
     if isinstance(one, Embeds) and isinstance(one, DecodesLatents) and one.continuous:
-        device = batches[0].x.device
-        _draw_decoded(folder, one, one.latent_geometry, codes(model, batches), scores, title, device)
+        _draw_decoded(folder, one, one.latent_geometry, z, scores, title, batches[0].x.device)
+
+
+@contextmanager
+def _drawing(picture: str, failed: Failed) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        failed(picture, error)
 
 
 def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
@@ -70,8 +101,8 @@ def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
     return torch.cat([one.embed(x).flatten(1).cpu() for one, x in told])
 
 
-def draw_latent(path: Path, model: Model, batches: Sequence[Batch], title: str, method: str = "pca") -> None:
-    """Write the map of codes, coloured by the data's label if it has one.
+def draw_latent(path: Path, model: Model, batches: Sequence[Batch], z: Tensor, title: str, method: str = "pca") -> None:
+    """Write the map of codes `(N, d)`, coloured by the data's label if it has one.
 
     Raises:
         ZooError: If the projection's library is not installed.
@@ -80,7 +111,6 @@ def draw_latent(path: Path, model: Model, batches: Sequence[Batch], title: str, 
     labels = None if name is None else torch.cat([batch.y[name].cpu() for batch in batches])
     if labels is not None and labels.ndim > 1:
         labels = None
-    z = codes(model, batches)
     chart = cast(Embeds, model).latent_geometry.chart(z.shape[1]) if method == "pca" else None
     z, axes = (z, None) if chart is None else (chart.places(z), chart.axes)
     heading = f"{title}: latent space"

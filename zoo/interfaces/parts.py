@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 
 
 class Part(nn.Module, ABC):
-    """Anything that a model is composed of; built as `Name(options, site)`."""
+    """Anything that a model is composed of; built as `Name(options, site)`.
+
+    Attributes:
+        reads_back: Whether a step has to read numbers back from its device, as one that draws until enough are accepted
+            does. On a GPU, steps of such a model run operation by operation, and not as one recorded graph.
+    """
+
+    reads_back: bool = False
 
     def prepare(self, batch: Batch) -> None:
         """Start from data, once, before the first step of a run: k-means codes, pseudo-inputs; nothing by default."""

@@ -72,7 +72,7 @@ def train_or_reuse(
             return resume(registry, folder, progress, trackers=trackers, fit=fit)[0], False
         # Stopped before its first checkpoint: nothing is lost.
         shutil.rmtree(folder)
-    return run_training(registry, settings, progress, folder, command, trackers, fit), False
+    return run_training(registry, settings, progress, folder, command, trackers, fit=fit), False
 
 
 def find_finished(registry: Registry, settings: Settings, folder: Path, *, anywhere: bool = True) -> Run | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["FORMAT", "WEIGHTS", "Run", "find_run", "new_run_folder", "read_tables"]
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,9 @@ SCORES = "scores.json"
 PER_IMAGE = "scores.safetensors"
 PRIORS = "priors"
 FAULTS = "faults.json"
+
+_END = 2**16
+"""Bytes that hold the last line of `metrics.jsonl`."""
 
 
 class Run:
@@ -180,9 +184,14 @@ class Run:
 
     def append_record(self, record: Mapping[str, Any]) -> None:
         """Add the line of an epoch, in place of any that a stopped run left for it or later ones."""
+        path = self.path / METRICS
+        if _goes_on(path, record["epoch"]):
+            with path.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            return
         kept = [old for old in self.records() if old["epoch"] < record["epoch"]]
         lines = [json.dumps(line) for line in [*kept, record]]
-        write_text(self.path / METRICS, "\n".join(lines) + "\n")
+        write_text(path, "\n".join(lines) + "\n")
 
     @property
     def faults(self) -> list[dict[str, str]]:
@@ -219,6 +228,18 @@ def _writable(tables: Mapping[str, Any]) -> dict[str, Any]:
     # TOML has no empty value; options take the word `none` for it.
     plain = {key: "none" if value is None else value for key, value in tables.items()}
     return {key: _writable(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
+
+
+def _goes_on(path: Path, epoch: int) -> bool:
+    """Whether a file ends with a whole line of an epoch before this one, told by its end alone: it may be long."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _END))
+            lines = file.read().split(b"\n")
+        # What follows the last line's end is nothing.
+        return lines[-1] == b"" and bool(json.loads(lines[-2])["epoch"] < epoch)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _whole_lines(text: str) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from zoo.data.images import Split
+from zoo.data.images import InMemory
 from zoo.errors import one_line
 from zoo.interfaces import Step, Terms
 from zoo.training.feed import Stored
@@ -44,7 +44,9 @@ class CudaRecorder(Recorder):
 
     def record(self, work: Callable[[], Terms]) -> tuple[Callable[[], None], Terms]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=torch.cuda.current_stream()):
+        # Of this thread alone: another one may be copying the next batches.
+        mode = "thread_local"
+        with torch.cuda.graph(graph, self._pool, torch.cuda.current_stream(), capture_error_mode=mode):
             terms = work()
         return graph.replay, _detached(terms)
 
@@ -170,7 +172,7 @@ def _detached(terms: Terms) -> Terms:
 
 def _cloned(stored: Stored) -> Stored:
     labels = {name: value.clone() for name, value in stored.images.y.items()}
-    return Stored(Split(stored.images.x.clone(), labels), stored.index.clone())
+    return Stored(InMemory(stored.images.x.clone(), labels), stored.index.clone())
 
 
 def _copy(stored: Stored, into: Stored) -> None:

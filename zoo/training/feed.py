@@ -1,4 +1,4 @@
-"""The data path of training: a resident tensor, an order for each epoch, batches by index."""
+"""The data path of training: images on the device or streamed to it, an order for each epoch, batches by index."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.data.images import ImageSet, Split
+from zoo.data.images import ImageSet, InMemory, Split
 from zoo.data.options import DataOptions
 from zoo.data.transforms import augment, binarize
 from zoo.interfaces import Batch
+from zoo.training.order import in_windows, rows_of_window
+from zoo.training.stream import Stream
 
 _LAYOUT = torch.channels_last
 
@@ -27,7 +29,7 @@ class Stored:
         index: Their places in the split, `(B,)`.
     """
 
-    images: Split
+    images: InMemory
     index: Tensor
 
     def __len__(self) -> int:
@@ -40,11 +42,13 @@ class Feed:
 
     Arguments:
         images: The data set, which knows how its values are read.
-        split: The images to draw from, on the device where the model is.
+        split: The images to draw from, on the device where the model is, or on the host if they do not fit there.
         options: How images are changed at each use.
         batch_size: Images per batch; the last of an epoch may be smaller, but a last single image joins the batch
             before it, because batch normalisation has no spread of one.
         seed: Seed of the order.
+        device: Where batches are wanted, if not where the images are.
+        windowed: Whether the order is one that a disk can follow.
     """
 
     images: ImageSet
@@ -52,6 +56,19 @@ class Feed:
     options: DataOptions
     batch_size: int
     seed: int
+    device: torch.device | None = None
+    windowed: bool = False
+
+    @property
+    def where(self) -> torch.device:
+        """The device on which batches come."""
+        return self.device or self.split.x.device
+
+    @property
+    def resident(self) -> bool:
+        """Whether batches are gathered where they are wanted, and from memory."""
+        x = self.split.x
+        return isinstance(x, Tensor) and (self.device is None or self.device.type == x.device.type)
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.split), self.batch_size)
@@ -60,17 +77,33 @@ class Feed:
     def order(self, epoch: int) -> Tensor:
         """Return the order of an epoch: a function of seed and epoch alone, so that a resumed run finds it again."""
         generator = torch.Generator().manual_seed((self.seed << 20) + epoch)
+        if self.windowed:
+            return in_windows(len(self.split), self._row_bytes(), generator)
         return torch.randperm(len(self.split), generator=generator)
 
     def stored(self, epoch: int, start: int = 0) -> Iterator[Stored]:
         """Yield the batches of an epoch from position `start`, as they are kept.
 
-        The order goes to the device whole, so that no batch of it waits for the host.
+        Of images on the device the order goes there whole, so that no batch of it waits for the host. Others are
+        gathered ahead by a thread.
         """
-        order = self.order(epoch).to(self.split.x.device)
+        order = self.order(epoch)
+        ends = [min((i + 1) * self.batch_size, len(order)) for i in range(len(self) - 1)] + [len(order)]
+        if not self.resident:
+            yield from self._streamed(order, ends[start:], start * self.batch_size)
+            return
+        order = order.to(self.split.x.device)
         for i in range(start, len(self)):
-            end = None if i == len(self) - 1 else (i + 1) * self.batch_size
-            yield self.gather(order[i * self.batch_size : end])
+            yield self.gather(order[i * self.batch_size : ends[i]])
+
+    def _streamed(self, order: Tensor, ends: list[int], start: int) -> Iterator[Stored]:
+        ahead = rows_of_window(self._row_bytes()) if self.windowed else None
+        for images, index in Stream(self.split, self.where, ahead).batches(order, ends, start):
+            yield Stored(images, index)
+
+    def _row_bytes(self) -> int:
+        x = self.split.x
+        return (x.nbytes if isinstance(x, Tensor) else x.stored_bytes) // len(x)
 
     def shuffled(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from position `start`, augmented."""
@@ -79,8 +112,17 @@ class Feed:
 
     def in_order(self) -> Iterator[Batch]:
         """Yield the split once in its own order, not augmented."""
-        for start in range(0, len(self.split), self.batch_size):
-            yield self.batch(torch.arange(start, min(start + self.batch_size, len(self.split))), varied=False)
+        for stored in self.stored_in_order():
+            yield self.read(stored, varied=False)
+
+    def stored_in_order(self) -> Iterator[Stored]:
+        """Yield the split once in its own order, as it is kept."""
+        count = len(self.split)
+        if not self.resident:
+            yield from self._streamed(torch.arange(count), [*range(self.batch_size, count, self.batch_size), count], 0)
+            return
+        for start in range(0, count, self.batch_size):
+            yield self.gather(torch.arange(start, min(start + self.batch_size, count), device=self.where))
 
     def batch(self, index: Tensor, *, varied: bool) -> Batch:
         """Return the images at an index `(B,)`."""
@@ -88,7 +130,10 @@ class Feed:
 
     def gather(self, index: Tensor) -> Stored:
         """Return what is kept at an index `(B,)`, which is where the split is."""
-        return Stored(self.split[index], index)
+        images = self.split[index]
+        if self.device is None or self.resident:
+            return Stored(images, index)
+        return Stored(images.to(self.device), index.to(self.device))
 
     def read(self, stored: Stored, *, varied: bool) -> Batch:
         """Return a batch as a model sees it; draws from torch's default generator of its device.

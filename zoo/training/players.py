@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from zoo.errors import ZooError
 from zoo.interfaces import Player, Terms
 from zoo.training.options import TrainOptions
+from zoo.training.plain import compiler_spared, step_plainly
 
 # Those that have a fused kernel, which does a step in one pass over memory.
 _FUSED: dict[str, Callable[..., Optimizer]] = {
@@ -38,7 +39,8 @@ class Optimisers:
     def __init__(self, players: Mapping[str, Player], options: TrainOptions) -> None:
         self.players = players
         self.clip = options.clip
-        self._made = {name: _make(player, options) for name, player in players.items() if player.parameters}
+        with compiler_spared():
+            self._made = {name: _make(player, options) for name, player in players.items() if player.parameters}
 
     def turns(self, count: int) -> tuple[str, ...]:
         """Return the players that move at step `count`."""
@@ -66,7 +68,8 @@ class Optimisers:
             self._assign_each(turns, losses)
         else:
             for name in turns:
-                self._made[name].zero_grad(set_to_none=True)
+                for parameter in self.players[name].parameters.values():
+                    parameter.grad = None
                 losses[name].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     def take_gradients(self, name: str, gradients: Sequence[Tensor | None]) -> None:
@@ -99,7 +102,7 @@ class Optimisers:
                 group["lr"].copy_(lr) if isinstance(lr, Tensor) else group["lr"].fill_(lr)
             else:
                 group["lr"] = float(lr)
-        optimiser.step()
+        step_plainly(optimiser)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, float]]:
         """Return the optimisers' state by name: tensors, and plain numbers."""

@@ -7,8 +7,11 @@ __all__ = ["threads_for", "with_threads"]
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from zoo.interfaces import Batch, Model, Step
 from zoo.training.randomness import isolated
@@ -47,13 +50,29 @@ def with_threads(count: int) -> Iterator[None]:
 
 def _operations(model: Model, batch: Batch, step: Step) -> float:
     """Return the operations of a step: its loss, and about twice as many for gradients."""
-    # Takes a while to import, and is of no use on one core.
-    from torch.utils.flop_counter import FlopCounterMode
-
     # In eval mode, where running means stay as they are.
     training = model.training
     model.eval()
-    with isolated(0), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with isolated(0), torch.no_grad(), _Counter() as counter:
         model.loss(batch, step)
     model.train(training)
-    return 3.0 * float(counter.get_total_flops())
+    return 3.0 * float(counter.total)
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    """Counts operations as torch's own counter does, which would import torch's compiler when it is first used."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.total = 0.0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.total += float(count(*args, **(kwargs or {}), out_val=found))
+        return found

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -89,7 +89,7 @@ class Trainer:
         data: What it learns from.
         options: How.
         progress: Who is told.
-        save: Called with a checkpoint at the start, after each epoch and when interrupted.
+        save: Called with a checkpoint at the start, after each epoch, at the end, and, maybe again, when interrupted.
         record: Called with each epoch's line of `metrics.jsonl`.
     """
 
@@ -214,6 +214,7 @@ class Trainer:
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
                 if interruption.asked:
+                    self._save(self.checkpoint())
                     raise KeyboardInterrupt
         self._check_weights()
         self._at.reason = self._at.reason or "finished"
@@ -369,6 +370,7 @@ class Trainer:
             "waited": self._patience.waited,
             "numbers": numbers,
             "threads": self._threads,
+            "windowed": self.data.train.windowed,
         }
         return Checkpoint(tensors, facts)
 
@@ -390,6 +392,8 @@ class Trainer:
         set_random_state(checkpoint.under("random"), self._device)
         # Sums depend on how they are shared out among threads.
         self._threads = facts.pop("threads")
+        # So does the order on how much memory there was when the run began.
+        self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed", False)))
         best = facts.pop("best")
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")

@@ -172,7 +172,7 @@ class JointStep:
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         for name, value in options.items():
             self._varied[name].now = value
-        weights = {f"model.{name}": value for name, value in (parameters | buffers).items()}
+        weights = {f"model.{name}": value for name, value in {**parameters, **buffers}.items()}
         with Playing(self.draws, noise) as playing:
             terms: Terms = functional_call(self._loss, weights, (Batch(x, y, index), Step(*step)))
         playing.close()

@@ -77,7 +77,7 @@ class Hearing(TorchFunctionMode):
     """Notes what is drawn inside the `with`."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self.draws: list[Draw] = []
         self.values: list[Tensor] = []
 
@@ -101,7 +101,7 @@ class Playing(TorchFunctionMode):
     """
 
     def __init__(self, draws: Sequence[Draw], noise: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._left = list(zip(draws, noise, strict=True))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -135,7 +135,7 @@ class Drawing(TorchFunctionMode):
     """
 
     def __init__(self, generator: torch.Generator) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        super().__init__()
         self._generator = generator
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -70,7 +70,8 @@ def hear(member: Member, stored: Stored, step: Step) -> list[Draw]:
                 raise Unfit("its noise depends on what it computes")
         if not member.noise.get_state().equal(end):
             raise Unfit("its noise depends on what it computes")
-        return heard.draws
+        draws: list[Draw] = heard.draws
+        return draws
 
 
 def agree(joint: JointStep, stored: Sequence[Stored], step: Step) -> None:

@@ -16,6 +16,7 @@ __all__ = [
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -35,10 +36,13 @@ def loads_images(loaded: Loaded) -> None:
     require(isinstance(images, ImageSet), f"gives a {type(images).__name__}, not a zoo.ImageSet")
     shape = tuple(images.train.x.shape[1:])
     for name, split in _splits(images):
-        x = split.x
-        require(isinstance(x, Tensor) and x.ndim == 4, f"its {name} images are no tensor (N, C, H, W)")
+        x = _tensor(split)
+        require(x.ndim == 4, f"its {name} images are no tensor (N, C, H, W)")
         require(len(x), f"it has no {name} images")
-        require(tuple(x.shape[1:]) == shape, f"its {name} images are {_words(x)}, and others {_words(images.train.x)}")
+        require(
+            tuple(x.shape[1:]) == shape,
+            f"its {name} images are {_words(x)}, and others {_words(_tensor(images.train))}",
+        )
         require(
             x.dtype == torch.uint8 or x.is_floating_point(),
             f"its {name} images are {x.dtype}; keep bytes or real numbers",
@@ -53,7 +57,7 @@ def pixels_lie_in_the_unit_interval(loaded: Loaded) -> None:
     images = loaded.images
     for name, split in _splits(images):
         low, high = float("inf"), -float("inf")
-        for block in torch.split(split.x, _BLOCK):
+        for block in torch.split(_tensor(split), _BLOCK):
             values = images.read(block)
             require(bool(values.isfinite().all()), f"some {name} pixels are not finite numbers")
             low, high = min(low, float(values.min())), max(high, float(values.max()))
@@ -87,7 +91,7 @@ def loads_the_same_again(loaded: Loaded) -> None:
     torch.manual_seed(torch.initial_seed() + 1)
     again = loaded.read()
     for (name, one), (_, other) in zip(_splits(first), _splits(again), strict=True):
-        same = one.x.equal(other.x) and all(value.equal(other.y[label]) for label, value in one.y.items())
+        same = _tensor(one).equal(_tensor(other)) and all(value.equal(other.y[label]) for label, value in one.y.items())
         require(same, f"other {name} images come the second time; draw them from a generator with a seed of its own")
 
 
@@ -96,8 +100,10 @@ def limit_takes_the_first(loaded: Loaded) -> None:
     whole = loaded.images
     count = min(_FEW, len(whole.train))
     few = loaded.read(limit=count)
-    require(few.train.x.equal(whole.train.x[:count]), f"--limit {count} gives others than the first {count} images")
-    require(few.test.x.equal(whole.test.x), f"--limit {count} gives other test images")
+    require(
+        _tensor(few.train).equal(whole.train.x[:count]), f"--limit {count} gives others than the first {count} images"
+    )
+    require(_tensor(few.test).equal(_tensor(whole.test)), f"--limit {count} gives other test images")
 
 
 def image_size_is_taken(loaded: Loaded) -> None:
@@ -110,8 +116,8 @@ def image_size_is_taken(loaded: Loaded) -> None:
 def held_out_images_are_others(loaded: Loaded) -> None:
     """Most test images are not among the training images."""
     images = loaded.images
-    seen = set(_digests(images.train.x))
-    test = list(_digests(images.test.x))
+    seen = set(_digests(_tensor(images.train)))
+    test = list(_digests(_tensor(images.test)))
     share = sum(digest in seen for digest in test) / len(test)
     require(share < 0.5, f"{share:.0%} of its test images are training images; hold others back")
 
@@ -144,6 +150,11 @@ def strange_arguments_are_refused(loaded: Loaded) -> None:
 def _splits(images: ImageSet) -> Iterator[tuple[str, Split]]:
     yield "training", images.train
     yield "test", images.test
+
+
+def _tensor(split: Split) -> Tensor:
+    require(isinstance(split.x, Tensor), f"its images are a {type(split.x).__name__}, and no tensor (N, C, H, W)")
+    return cast(Tensor, split.x)
 
 
 def _digests(x: Tensor) -> Iterator[int]:

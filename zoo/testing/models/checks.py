@@ -17,6 +17,7 @@ from zoo.testing.models.moving import (
     double_precision,
     memory_layout_changes_nothing,
     moves_as_a_whole,
+    step_waits_for_nothing,
     steps_on_another_device,
 )
 from zoo.testing.models.resuming import resumes_to_the_bit
@@ -61,6 +62,7 @@ MODEL_CHECKS: Mapping[str, tuple[Check, ...]] = {
         memory_layout_changes_nothing,
         moves_as_a_whole,
         steps_on_another_device,
+        step_waits_for_nothing,
         leaves_no_trace,
     ),
 }

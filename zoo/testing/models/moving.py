@@ -1,8 +1,14 @@
-"""Checks of where a model is: its type, its device, its layout in memory."""
+"""Checks of where a model is: its type, its device and what goes to it and back, its layout in memory."""
 
 from __future__ import annotations
 
-__all__ = ["double_precision", "memory_layout_changes_nothing", "moves_as_a_whole", "steps_on_another_device"]
+__all__ = [
+    "double_precision",
+    "memory_layout_changes_nothing",
+    "moves_as_a_whole",
+    "step_waits_for_nothing",
+    "steps_on_another_device",
+]
 
 from zoo.testing.check import Failed, NotApplicable, require
 from zoo.testing.models.case import ModelCase
@@ -76,3 +82,17 @@ def steps_on_another_device(case: ModelCase) -> None:
         raise Failed(f"mixes devices: {error}; {cure}") from error
     except Waits as error:
         raise NotApplicable(f"cannot be told without such a device, because {error}") from error
+
+
+def step_waits_for_nothing(case: ModelCase) -> None:
+    """A step and its gradients read no number back from their device and send it none, so that a GPU never waits."""
+    from zoo.interfaces import Part
+    from zoo.testing.models.reading import waits_of
+
+    model = case.model()
+    declared = [type(part).__name__ for part in model.modules() if isinstance(part, Part) and part.reads_back]
+    if declared:
+        raise NotApplicable(f"{some(declared)} says that it reads numbers back; on a GPU its steps run one by one")
+    found = waits_of(model, case.batch(), case.end)
+    cure = "keep to tensors, with torch.where, full_like or new_full, or declare 'reads_back = True' in the part"
+    require(not found, f"a GPU waits in each step, which cannot be recorded, at {some(found)}; {cure}")
