@@ -153,7 +153,7 @@ def test_options_of_each_step_may_differ(model: str) -> None:
     heard = Heard()
     for i, path in enumerate(paths(train_together(REGISTRY, tasks, heard, ()))):
         assert_same(find_run(path), alone(tasks[i], f"alone{i}"))
-    assert not [line for line in heard.lines if "NOTE" in line]
+    assert [line for line in heard.lines if "NOTE" in line] == []
 
 
 def test_kinds() -> None:
@@ -208,7 +208,7 @@ def test_interrupted_runs_go_on_together() -> None:
     heard = Heard()
     train_together(REGISTRY, tasks, heard, ())
     assert any(line.startswith("run 0: resuming run0 from epoch 1") for line in heard.lines)
-    assert not [line for line in heard.lines if "NOTE" in line]
+    assert [line for line in heard.lines if "NOTE" in line] == []
     for i in (0, 1):
         assert_same(find_run(f"run{i}"), alone(tasks[i], f"alone{i}"))
 
