@@ -58,6 +58,11 @@ class Optimisers:
             turns: Who moves.
             lr: The learning rate of those that have none of their own; a tensor stays on its device.
         """
+        self.find_gradients(terms, turns)
+        self.descend(turns, lr)
+
+    def find_gradients(self, terms: Terms, turns: Sequence[str]) -> None:
+        """Give the parameters of players the gradients of their own losses."""
         losses = {"model": terms.loss, **terms.adversaries}
         if len(self._made) > 1:
             self._assign_each(turns, losses)
@@ -66,6 +71,18 @@ class Optimisers:
                 for parameter in self.players[name].parameters.values():
                     parameter.grad = None
                 losses[name].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+    def parameters(self, turns: Sequence[str]) -> list[nn.Parameter]:
+        """Return what players move."""
+        return [parameter for name in turns for parameter in self.players[name].parameters.values()]
+
+    def take_gradients(self, name: str, gradients: Sequence[Tensor | None]) -> None:
+        """Give the parameters of a player gradients that were computed elsewhere."""
+        for parameter, gradient in zip(self.players[name].parameters.values(), gradients, strict=True):
+            parameter.grad = _same_layout(gradient, parameter)
+
+    def descend(self, turns: Sequence[str], lr: Tensor | float) -> None:
+        """Move players down the gradients that their parameters have; `lr` as for `move`."""
         for name in turns:
             own = self.players[name].lr
             self._move(name, lr if own is None else own)
@@ -76,9 +93,9 @@ class Optimisers:
         for name in reversed(turns):
             parameters = list(self.players[name].parameters.values())
             retain = name != turns[0]
-            gradients = torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = _same_layout(gradient, parameter)
+            self.take_gradients(
+                name, torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
+            )
 
     def _move(self, name: str, lr: Tensor | float) -> None:
         optimiser = self._made[name]

@@ -7,14 +7,15 @@ __all__ = ["Outcome", "Trainer", "TrainingData"]
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
+from zoo.distributed.company import Company, alone
 from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.runs.checkpoint import Checkpoint
@@ -22,6 +23,7 @@ from zoo.training.averaging import Average
 from zoo.training.capture import Captured, CudaRecorder, stream_of_its_own
 from zoo.training.compiled import Compiled
 from zoo.training.diagnosis import bad_tensor, bad_term, is_finite, remedy
+from zoo.training.evaluating import evaluating
 from zoo.training.feed import Feed, Stored
 from zoo.training.interrupt import Interruption
 from zoo.training.options import TrainOptions, parse_duration
@@ -90,6 +92,7 @@ class Trainer:
         progress: Who is told.
         save: Called with a checkpoint at the start, after each epoch, at the end, and, maybe again, when interrupted.
         record: Called with each epoch's line of `metrics.jsonl`.
+        company: The processes that train it together; by default this one alone.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Trainer:
         progress: Progress,
         save: Callable[[Checkpoint], None],
         record: Callable[[Mapping[str, Any]], None],
+        company: Company | None = None,
     ) -> None:
         self.model = model
         self.data = data
@@ -108,14 +112,21 @@ class Trainer:
         self._save = save
         self._record = record
         self._device = next(iter(model.parameters())).device
+        self._company = company or alone(self._device)
+        several = self._company.world.size > 1
         self._optimisers = Optimisers(model.players(), options)
         self._average = Average(model, options.ema) if options.ema is not None else None
         self._patience = Patience(options.patience)
         self._precision = choose_precision(options.precision, self._device)
         self._position = position(self._device)
-        self._compiled = Compiled(model, data.train.batch_size, progress.say) if options.compile else None
+        self._compiled = None
+        if options.compile and not several:
+            self._compiled = Compiled(model, data.train.batch_size, progress.say)
         self._step = self._make_step()
-        self._take = Captured(self._step, CudaRecorder(), progress.say) if self._device.type == "cuda" else self._step
+        capture = self._device.type == "cuda" and not several
+        self._take = Captured(self._step, CudaRecorder(), progress.say) if capture else self._step
+        if several and (options.compile or self._device.type == "cuda"):
+            progress.say("NOTE: steps run one by one and not compiled, because several processes share them")
         self._threads: int | None = None
         self._at = _Counters()
         self._last: Stored | None = None
@@ -124,10 +135,21 @@ class Trainer:
     def _make_step(self) -> TrainStep:
         loss = self._loss if self._compiled is None else self._compiled
         shorten = partial(shortened, self._precision, self._device)
-        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, self.options.lr, shorten)
+        lr, company = self.options.lr, self._company
+        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, lr, shorten, company)
 
     def _loss(self, batch: Batch, step: Step) -> Terms:
         return self.model.loss(batch, step)
+
+    @property
+    def step(self) -> TrainStep:
+        """How it takes a step."""
+        return self._step
+
+    @property
+    def count(self) -> int:
+        """Steps taken."""
+        return self._at.count
 
     @property
     def total_steps(self) -> int:
@@ -137,6 +159,10 @@ class Trainer:
     def present_step(self) -> Step:
         """Return where the run is, for schedules; with a budget, time counts as well as steps."""
         return Step.of(*self._numbers(), self._device)
+
+    def here(self) -> Step:
+        """Return the same, in tensors that are the same ones each time."""
+        return self._position(*self._numbers())
 
     def _numbers(self) -> tuple[float, float, float]:
         share = max(self._at.count / self.total_steps, min(1.0, self._at.seconds / self._budget))
@@ -149,27 +175,50 @@ class Trainer:
             Diverged: If a term is no longer finite; the last checkpoint holds the last good weights.
             KeyboardInterrupt: If interrupted, once the step is done and a checkpoint saved.
         """
+        with (
+            Interruption(self._company.world.size > 1) as interruption,
+            self.setting(),
+            closing(self.course(interruption)) as course,
+        ):
+            for stored in course:
+                self.take(stored)
+        return self.outcome()
+
+    def course(self, interruption: Interruption) -> Generator[Stored]:
+        """Yield each batch for whoever takes the step; what belongs between steps is done when the next is asked for.
+
+        Raises:
+            Diverged: As `fit`, and so is `KeyboardInterrupt`.
+        """
+        self._company.settle(self.model)
         self.progress.start(self.options.epochs, len(self.data.train), self._at.count)
         try:
-            with Interruption() as interruption, self._setting():
-                self._fit_epochs(interruption)
+            yield from self._epochs(interruption)
         finally:
             self.progress.stop()
         self._finish()
-        return self.outcome()
 
     @contextmanager
-    def _setting(self) -> Iterator[None]:
+    def setting(self) -> Iterator[None]:
         """Take steps with as many threads as they are worth, as exactly as asked for, and on a stream of their own."""
         with isolated(self.options.seed):
             batch = next(self.data.train.shuffled(0))
         if self._threads is None:
             self._threads = threads_for(self.model, batch, self.present_step())
+        self._company.learn(self._draw, len(batch.index))
         with with_threads(self._threads), precise(self._precision), stream_of_its_own(self._device):
             if self._compiled is not None:
                 with shortened(self._precision, self._device):
                     self._compiled.warm_up(batch, self._position(*self._numbers()))
             yield
+
+    def _draw(self, count: int, varied: bool) -> None:
+        """Draw random numbers as a step does for the first images, and leave no trace."""
+        self.model.eval()
+        with isolated(self.options.seed), torch.no_grad():
+            stored = next(self.data.train.stored(0))[:count]
+            self.model.loss(self.data.train.read(stored, varied=varied), self.present_step())
+        self.model.train()
 
     def outcome(self) -> Outcome:
         """Return how the run stands."""
@@ -183,51 +232,54 @@ class Trainer:
             self.model.prepare(next(self.data.train.shuffled(0)))
         self._save(self.checkpoint())
 
-    def _fit_epochs(self, interruption: Interruption) -> None:
+    def _epochs(self, interruption: Interruption) -> Iterator[Stored]:
         self._at.reason = ""
         while self._at.epoch < self.options.epochs and not self._at.reason:
-            self._fit_epoch(interruption)
+            yield from self._epoch(interruption)
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
-                if interruption.asked:
+                if self._company.agree(0.0, interruption.asked)[1]:
                     self._save(self.checkpoint())
                     raise KeyboardInterrupt
         self._check_weights()
         self._at.reason = self._at.reason or "finished"
         self._save(self.checkpoint())
 
-    def _fit_epoch(self, interruption: Interruption) -> None:
+    def _epoch(self, interruption: Interruption) -> Iterator[Stored]:
         self.model.train()
         mark = time.perf_counter()
         for stored in self.data.train.stored(self._at.epoch, self._at.position):
             self._last = stored
-            self._train_step(stored)
+            yield stored
             self._at.position += 1
             self._at.count += 1
-            if self._at.position == len(self.data.train):
+            last = self._at.position == len(self.data.train)
+            if last:
                 _wait_for(self._device)
-            mark = self._clock(mark)
+            now = time.perf_counter()
+            taken, asked = self._company.agree(now - mark, interruption.asked, None if last else self._at.count)
+            mark = now
+            self._at.seconds += taken
+            self._at.epoch_seconds += taken
             self.progress.step(self._at.count, self._at.epoch + 1, self._speed())
-            if interruption.asked:
+            if asked:
                 self._save(self.checkpoint())
                 raise KeyboardInterrupt
             if self._at.seconds >= self._budget:
                 self._at.reason = "budget"
                 return
 
-    def _clock(self, mark: float) -> float:
-        """Count the time since `mark`, and return the new mark."""
-        now = time.perf_counter()
-        self._at.seconds += now - mark
-        self._at.epoch_seconds += now - mark
-        return now
+    def take(self, stored: Stored) -> None:
+        """Take a step.
 
-    def _train_step(self, stored: Stored) -> None:
-        step = self._position(*self._numbers())
+        Raises:
+            Diverged: If a loss is not finite.
+        """
+        step = self.here()
         try:
             self._take(stored, step, self._step.turns(self._at.count))
         except NotFinite as found:
-            self._give_up(found.terms, found.batch, step)
+            self.give_up(found.terms, found.batch, step)
         bad = self._step.watch.look(self._at.count)
         if bad is not None:
             # A GPU found it some steps ago: its weights are no longer good, but the checkpoint's are.
@@ -247,13 +299,14 @@ class Trainer:
         if self._last is None:
             return
         step = self.present_step()
-        with isolated(self.options.seed), torch.no_grad(), _evaluating(self.model, self._average):
-            batch = self.data.train.read(self._last, varied=True)
-            terms = self.model.loss(batch, step)
+        with isolated(self.options.seed), torch.no_grad(), evaluating(self.model, self._average):
+            batch, terms = self._step.share(self._loss, self.data.train, self._last, step, varied=True)
+            terms = self._company.pool(terms)
             if not is_finite(terms):
-                self._give_up(terms, batch, step)
+                self.give_up(terms, batch, step)
 
     def _end_epoch(self) -> None:
+        self._company.settle(self.model)
         self._check_weights()
         at = self._at
         images = len(self.data.train.split)
@@ -285,11 +338,10 @@ class Trainer:
     def validate(self, feed: Feed, step: Step) -> dict[str, float]:
         """Return the mean of each term over a feed, in eval mode; draws nothing from the run's generator."""
         sums = Sums(self._device)
-        with isolated(self.options.seed + 1), torch.no_grad(), _evaluating(self.model, self._average):
-            for batch in feed.in_order():
-                with shortened(self._precision, self._device):
-                    terms = self.model.loss(batch, step)
-                sums.add(terms, len(batch.index))
+        with isolated(self.options.seed + 1), torch.no_grad(), evaluating(self.model, self._average):
+            for stored in feed.stored_in_order():
+                sums.add(self._step.share(self._loss, feed, stored, step, varied=False)[1], len(stored))
+        self._company.world.sum(list(sums.state().values()))
         return sums.means(len(feed.split))
 
     def _watch(self, feed: Feed) -> None:
@@ -298,7 +350,7 @@ class Trainer:
             return
         end = Step.of(self.total_steps, self.options.epochs, 1.0, self._device)
         objective = self.validate(feed, end)["loss"]
-        with _evaluating(self.model, self._average):
+        with evaluating(self.model, self._average):
             self._patience.see(objective, self.model.state_dict())
         if self._patience.over:
             self._at.reason = "patience"
@@ -310,7 +362,12 @@ class Trainer:
             self._average.swap()
         self.model.eval()
 
-    def _give_up(self, terms: Terms, batch: Batch, step: Step) -> None:
+    def give_up(self, terms: Terms, batch: Batch, step: Step) -> NoReturn:
+        """Say where a step went wrong.
+
+        Raises:
+            Diverged: Always.
+        """
         name, value = bad_term(terms)
         where = bad_tensor(self.model, batch, step)
         raise Diverged(
@@ -336,6 +393,7 @@ class Trainer:
             "waited": self._patience.waited,
             "numbers": numbers,
             "threads": self._threads,
+            "processes": self._company.world.size,
             "windowed": self.data.train.windowed,
         }
         return Checkpoint(tensors, facts)
@@ -356,8 +414,9 @@ class Trainer:
             self._average.restore(checkpoint.under("average"))
         self._step.sums.restore(checkpoint.under("sums"))
         set_random_state(checkpoint.under("random"), self._device)
-        # Sums depend on how they are shared out among threads.
-        self._threads = facts.pop("threads")
+        # Sums depend on how they are shared out among threads, of as many processes.
+        threads = facts.pop("threads")
+        self._threads = threads if facts.pop("processes", 1) == self._company.world.size else None
         # So does the order on how much memory there was when the run began.
         self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed", False)))
         best = facts.pop("best")
@@ -373,21 +432,3 @@ def _wait_for(device: torch.device) -> None:
 
 def _first_bad(values: Mapping[str, float]) -> str:
     return next(name for name, value in values.items() if not math.isfinite(value))
-
-
-class _evaluating:
-    """Eval mode and averaged weights inside a `with`, training mode and live weights after it."""
-
-    def __init__(self, model: Model, average: Average | None) -> None:
-        self.model = model
-        self.average = average
-
-    def __enter__(self) -> None:
-        self.model.eval()
-        if self.average is not None:
-            self.average.swap()
-
-    def __exit__(self, *error: object) -> None:
-        if self.average is not None:
-            self.average.swap()
-        self.model.train()
