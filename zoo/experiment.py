@@ -4,10 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Fit", "open_or_fall_back", "resume", "run_training"]
 
-import shutil
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +21,9 @@ from zoo.data.options import DataOptions
 from zoo.data.split import hold_out
 from zoo.datasets import open_images
 from zoo.device import choose_device
+from zoo.distributed.company import company_of
+from zoo.distributed.launch import ProcessLost
+from zoo.distributed.meeting import Meeting, met
 from zoo.errors import Diverged, Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import BLOCK, figure_batches, subject_of
 from zoo.evaluation.measure import score, usual
@@ -29,8 +31,8 @@ from zoo.following import Following
 from zoo.interfaces import Model, Site, Step
 from zoo.registry import ModelSpec, Registry
 from zoo.runs.card import write_card
-from zoo.runs.checkpoint import Checkpoints, read_checkpoint
-from zoo.runs.folder import WEIGHTS, Run, find_run, new_run_folder
+from zoo.runs.checkpoint import Checkpoint, Checkpoints, read_checkpoint
+from zoo.runs.folder import WEIGHTS, Run, find_run, new_folder, new_run_folder
 from zoo.runs.forms import TABLES, misfit
 from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
 from zoo.runs.origin import Origin, keep_files
@@ -39,9 +41,10 @@ from zoo.settings import DEFAULT_DATA, Settings
 from zoo.tracking import Tracker, still_there
 from zoo.training.allocator import keep_freed_memory
 from zoo.training.options import TrainOptions
-from zoo.training.progress import Progress
+from zoo.training.progress import Progress, Silent
 from zoo.training.randomness import isolated
 from zoo.training.residence import feed_of, where_from
+from zoo.training.threads import with_threads
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
@@ -81,11 +84,16 @@ class _Job:
     site: Site
     model: Model
     data: TrainingData
-    device: torch.device
+    meeting: Meeting
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        return self.meeting.device
 
 
-def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
-    device = choose_device(settings.training.device)
+def _make_job(registry: Registry, settings: Settings, images: ImageSet, meeting: Meeting) -> _Job:
+    device = meeting.device
     if device.type == "cpu":
         keep_freed_memory()
     training, options = settings.training, settings.data_options
@@ -104,10 +112,12 @@ def _make_job(registry: Registry, settings: Settings, images: ImageSet) -> _Job:
         site,
     )
     feed = feed_of(images, train, options, training.batch_size, training.seed, device)
+    # The order depends on how much memory there is, and must be the same on all machines.
+    feed = replace(feed, windowed=bool(meeting.world.hear("windowed" if feed.windowed else "")))
     validation = None
     if held is not None:
         validation = feed_of(images, held, options, BLOCK, training.seed, device)
-    return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), device)
+    return _Job(registry, settings, images, site, place(model, device), TrainingData(feed, validation), meeting)
 
 
 def run_training(
@@ -135,19 +145,28 @@ def run_training(
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or a tracker does not import.
         Diverged: If training stopped making sense; the folder then holds the last good weights.
+        ProcessLost: If several processes train it, and one of them is gone.
     """
     # A mistake that can be told at once, before data is read or downloaded.
     choose_device(settings.training.device)
     for tracker in trackers:
         tracker.load()
-    with isolated(settings.training.seed):
-        settings, images = open_or_fall_back(registry, settings, progress)
-        job = _make_job(registry, settings, images)
+    with met(settings.training) as meeting, isolated(settings.training.seed):
+        progress = progress if meeting.world.first else Silent()
+        with meeting.first_alone():
+            settings, images = open_or_fall_back(registry, settings, progress)
+        job = _make_job(registry, settings, images, meeting)
         if settings.training.init_from is not None:
             _start_from(job.model, Path(settings.training.init_from))
         title = settings.model.name + (f".{settings.recipe}" if settings.recipe else "")
-        run = Run(new_run_folder(out, title, settings.data), plugins=registry.plugins.paths)
-        with _new_folder(run.path):
+        path = new_run_folder(out, title, settings.data) if meeting.world.first else Path()
+        run = Run(Path(meeting.world.hear(str(path))), plugins=registry.plugins.paths)
+        if not meeting.world.first:
+            trainer = _trainer(job, run, None, progress)
+            trainer.start()
+            meeting.attend(trainer.fit, _again(run))
+            return run
+        with new_folder(run.path):
             run.write_config({**_tables(registry, run, settings, command), **_tracking(trackers)})
             following = Following(registry.plugins, run, progress, trackers)
             trainer = _trainer(job, run, following, progress)
@@ -202,8 +221,17 @@ def resume(
         trackers, notes = still_there(registry, tables.get("track", {}))
         for note in notes:
             progress.say(note)
-    with isolated(training.seed):
-        job = _make_job(registry, settings, open_images(registry, settings.data, settings.data_options))
+    with met(training) as meeting, isolated(training.seed):
+        with meeting.first_alone():
+            images = open_images(registry, settings.data, settings.data_options)
+        job = _make_job(registry, settings, images, meeting)
+        # Nothing is written before all of them have read it.
+        meeting.world.sum([torch.zeros(1, device=meeting.device)])
+        if not meeting.world.first:
+            trainer = _trainer(job, run, None, Silent())
+            trainer.restore(checkpoint)
+            meeting.attend(trainer.fit, _again(run))
+            return run, True
         following = Following(registry.plugins, run, progress, trackers)
         trainer = _trainer(job, run, following, progress)
         trainer.restore(checkpoint)
@@ -256,27 +284,23 @@ def settings_from(registry: Registry, run: Run) -> Settings:
     )
 
 
-@contextmanager
-def _new_folder(path: Path) -> Iterator[None]:
-    """Make a folder, and take it away again if what follows fails."""
-    existed = path.exists()
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for item in path.iterdir():
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
-        if not existed:
-            path.rmdir()
-        raise
+def _trainer(job: _Job, run: Run, following: Following | None, progress: Progress) -> Trainer:
+    """Return what trains the job; without followers nothing is written either."""
 
-
-def _trainer(job: _Job, run: Run, following: Following, progress: Progress) -> Trainer:
     def record(line: Mapping[str, Any]) -> None:
+        if following is None:
+            return
         run.append_record(line)
         following.epoch(line)
 
-    return Trainer(job.model, job.data, job.settings.training, progress, Checkpoints(run.path), record)
+    checkpoints = Checkpoints(run.path)
+
+    def save(checkpoint: Checkpoint) -> None:
+        if following is not None:
+            checkpoints(checkpoint)
+
+    company = company_of(job.model, job.meeting.world)
+    return Trainer(job.model, job.data, job.settings.training, progress, save, record, company)
 
 
 def _start_from(model: Model, where: Path) -> None:
@@ -294,7 +318,15 @@ def _train_and_finish(
         with following.training():
             return _train(job, run, trainer, following, progress, scored, fit)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted and saved; go on with 'zoo train --resume {run.path}'") from None
+        raise Interrupted(f"interrupted and saved; {_again(run)}") from None
+    except ProcessLost as error:
+        raise error.going_on(_again(run)) from None
+    finally:
+        job.meeting.world.wait_for_first()
+
+
+def _again(run: Run) -> str:
+    return f"go on with 'zoo train --resume {run.path}'"
 
 
 def _train(
@@ -312,13 +344,15 @@ def _train(
         epoch = kept.facts["epoch"] if kept is not None else 0
         raise Diverged(f"{error}; the weights of epoch {epoch} are in {run.path}") from None
     save_model(run.path / WEIGHTS, job.model, _metadata(job, trainer, outcome, outcome.reason))
-    progress.say("scoring the test images")
-    scores, per_image = _score(job, trainer.present_step(), outcome)
-    scored(scores)
-    _draw(job, run, scores, progress)
-    write_card(run, scores, job.registry.metrics.entries())
-    # Last, because a run with scores is a finished one.
-    run.write_scores(scores, per_image)
+    # The other processes wait, and leave it their cores.
+    with with_threads(torch.get_num_threads() * job.meeting.neighbours):
+        progress.say("scoring the test images")
+        scores, per_image = _score(job, trainer.present_step(), outcome)
+        scored(scores)
+        _draw(job, run, scores, progress)
+        write_card(run, scores, job.registry.metrics.entries())
+        # Last, because a run with scores is a finished one.
+        run.write_scores(scores, per_image)
     following.evaluated(scores)
     return run
 

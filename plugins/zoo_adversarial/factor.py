@@ -36,6 +36,9 @@ class Factor(Loss):
         Disentangling by Factorising (Kim & Mnih, 2018), arXiv:1802.05983.
     """
 
+    # Units are shuffled over the images.
+    whole_batch = True
+
     def __init__(self, options: FactorOptions, site: Site) -> None:
         super().__init__()
         self.gamma = options.gamma

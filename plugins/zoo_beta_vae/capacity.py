@@ -19,6 +19,9 @@ class Capacity(Loss):
         Understanding disentangling in beta-VAE (Burgess et al., 2018), arXiv:1804.03599.
     """
 
+    # The rate that is held is the mean over images.
+    whole_batch = True
+
     def __init__(self, options: CapacityOptions, site: Site) -> None:
         super().__init__()
         self.gamma = options.gamma

@@ -31,6 +31,8 @@ class VqPosterior(Quantiser):
         Jukebox: A Generative Model for Music (Dhariwal et al., 2020), arXiv:2005.00341, for the revival of dead codes.
     """
 
+    # Running means and the revival of codes are of all vectors of a batch.
+    whole_batch = True
     started: Tensor
 
     def __init__(self, options: VqOptions, site: Site) -> None:

@@ -29,6 +29,7 @@ class VmfPosterior(Posterior):
 
     geometry = SphereGeometry()
     # It draws until enough draws are accepted.
+    whole_batch = True
     reads_back = True
 
     def __init__(self, options: VmfOptions, site: Site) -> None:

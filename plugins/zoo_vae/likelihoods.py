@@ -66,6 +66,7 @@ class GaussianLikelihood(Likelihood):
         super().__init__()
         self.unit_range = self.squash = options.squash == "sigmoid"
         self.sigma = options.sigma
+        self.whole_batch = options.sigma == "optimal"
         start = torch.tensor(2 * math.log(options.std))
         if options.sigma == "learned":
             self.logvar = nn.Parameter(start)

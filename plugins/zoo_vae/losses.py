@@ -37,6 +37,8 @@ class Elbo(Loss):
         self.beta = options.beta
         self.free_bits = options.free_bits
         self.balanced = options.balanced
+        # The least rate is held to the mean over images, and balanced noise cancels over them.
+        self.whole_batch = options.balanced or options.free_bits != 0
 
     def rate_weight(self, step: Step) -> Tensor | float | None:
         return at_step(self.beta, step) if self.free_bits == 0 else None

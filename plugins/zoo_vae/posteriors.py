@@ -69,6 +69,9 @@ class GammaPosterior(Posterior):
         Implicit Reparameterization Gradients (Figurnov et al., 2018), arXiv:1805.08498.
     """
 
+    # Its draws are by rejection.
+    whole_batch = True
+
     def __init__(self, options: LatentOptions, site: Site) -> None:
         super().__init__()
         self.latent_shape = (options.latent_dim,)
@@ -82,6 +85,8 @@ class GammaPosterior(Posterior):
 @final
 class BetaPosterior(Posterior):
     """Independent beta units, event `(d,)`; softplus keeps both parameters positive."""
+
+    whole_batch = True
 
     def __init__(self, options: LatentOptions, site: Site) -> None:
         super().__init__()

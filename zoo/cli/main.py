@@ -14,7 +14,9 @@ from typing import Any
 import click
 
 from zoo.cli.session import Session
+from zoo.cli.several import let_first_speak, one_voice, silent
 from zoo.cli.terminal import say, warnings_told
+from zoo.distributed.launch import ProcessLost, refuse_launch
 from zoo.errors import ZooError, did_you_mean
 
 # What each command is, and where: nothing is imported before it is needed.
@@ -111,6 +113,8 @@ def zoo(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+    elif ctx.invoked_subcommand != "train":
+        refuse_launch(f"'zoo {ctx.invoked_subcommand}'")
 
 
 def main() -> None:
@@ -131,9 +135,14 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; return 0 done, 1 ran but the answer is no, 2 a mistake, 130 interrupted."""
     try:
-        with warnings_told():
+        with one_voice(), warnings_told():
             code = zoo.main(arguments, prog_name="zoo", standalone_mode=False)
         return code if isinstance(code, int) else 0
+    except ProcessLost as error:
+        # All that are left found it; one of them tells, and at once, because all of them are about to be ended.
+        if error.tells:
+            say(f"zoo: {error}")
+        return error.exit_code
     except ZooError as error:
         return _fail(str(error), error.exit_code)
     except click.NoSuchOption as error:
@@ -141,6 +150,8 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt) as error:
+        if silent():
+            return 130
         # click hides the interruption, which may tell how to go on, behind its own.
         return _fail(str(error) or str(error.__cause__ or "") or "interrupted", 130)
     except SystemExit:
@@ -158,6 +169,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    let_first_speak()
     say(f"zoo: {' '.join(message.split())}")
     return code
 

@@ -18,6 +18,7 @@ from zoo.comparison.folder import RESULTS, open_folder
 from zoo.comparison.report import write_report
 from zoo.comparison.rows import Row
 from zoo.comparison.scores import ScoredRun, columns, score_run, wanted_metrics
+from zoo.distributed.launch import refuse_launch
 from zoo.errors import Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import SAMPLES
 from zoo.evaluation.measure import Asked
@@ -111,6 +112,7 @@ def compare_models(
         ZooError: If nothing is named, a name is unknown, or runs are of different data.
         Interrupted: If it was stopped; the same call goes on from there.
     """
+    refuse_launch("a comparison")
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
     entries = parse_entries(names)

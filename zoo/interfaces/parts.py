@@ -40,9 +40,12 @@ class Part(nn.Module, ABC):
     Attributes:
         reads_back: Whether a step has to read numbers back from its device, as one that draws until enough are accepted
             does. On a GPU, steps of such a model run operation by operation, and not as one recorded graph.
+        whole_batch: Whether it computes with several images of a batch together, batch normalisation apart, or draws
+            more or fewer random numbers by what an image is. Processes that share a batch must then all see it.
     """
 
     reads_back: bool = False
+    whole_batch: bool = False
 
     def prepare(self, batch: Batch) -> None:
         """Start from data, once, before the first step of a run: k-means codes, pseudo-inputs; nothing by default."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["FORMAT", "WEIGHTS", "Run", "find_run", "new_run_folder", "read_tables"]
+__all__ = ["FORMAT", "WEIGHTS", "Run", "find_run", "new_folder", "new_run_folder", "read_tables"]
 
 import json
 import os
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -283,6 +285,21 @@ def find_run(where: str | Path, plugins: tuple[Path, ...] = ()) -> Run:
     if path.is_file():
         return Run(path.parent, path, plugins=plugins)
     raise ZooError(f"there is no run at {path}; see 'zoo runs'")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """Make a folder, and take it away again if what follows fails."""
+    existed = path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for item in path.iterdir():
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+        if not existed:
+            path.rmdir()
+        raise
 
 
 def new_run_folder(out: Path | None, model: str, data: str) -> Path:

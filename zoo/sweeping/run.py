@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from zoo.distributed.launch import refuse_launch
 from zoo.errors import Diverged, Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import SAMPLES
 from zoo.evaluation.measure import Asked, ask, usual
@@ -65,6 +66,7 @@ def run_sweep(
         ZooError: If a value is out of range, a metric is unknown, or the first run of all cannot be trained.
         Interrupted: If it was stopped; the same sweep goes on.
     """
+    refuse_launch("a sweep")
     if seeds < 1:
         raise ZooError(f"--seeds must be at least 1, got {seeds}")
     asked = tuple(ask(registry, metrics))

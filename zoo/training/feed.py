@@ -35,6 +35,9 @@ class Stored:
     def __len__(self) -> int:
         return len(self.index)
 
+    def __getitem__(self, rows: slice) -> Stored:
+        return Stored(self.images[rows], self.index[rows])
+
 
 @dataclass(frozen=True)
 class Feed:

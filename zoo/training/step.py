@@ -11,6 +11,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from zoo.distributed.company import Company, alone
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.options import Scheduled
 from zoo.training.averaging import Average
@@ -52,6 +53,7 @@ class TrainStep:
         average: The running mean of the weights, if there is one.
         lr: The learning rate, or its schedule.
         shortened: Makes what the loss is computed inside.
+        company: The processes that take the step together; by default this one alone.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TrainStep:
         average: Average | None,
         lr: Scheduled,
         shortened: Callable[[], AbstractContextManager[object]],
+        company: Company | None = None,
     ) -> None:
         device = next(iter(model.parameters())).device
         self.model = model
@@ -74,6 +77,7 @@ class TrainStep:
         self._average = average
         self._lr = lr
         self._shortened = shortened
+        self._company = company or alone(device)
         # A CPU has computed the loss when it returns; a GPU would have to be waited for.
         self._immediate = device.type == "cpu"
 
@@ -81,22 +85,21 @@ class TrainStep:
         """Take a step.
 
         Arguments:
-            stored: The batch, on the device.
+            stored: The batch, on the device; of several processes, that of all of them.
             step: How far the run is, on the device.
             turns: The players whose turn it is.
 
         Raises:
             NotFinite: If a loss is not finite and the device need not be waited for to know.
         """
-        batch = self._feed.read(stored, varied=True)
-        with self._shortened():
-            terms = self._loss(batch, step)
+        batch, terms = self.share(self._loss, self._feed, stored, step, varied=True)
+        self._optimisers.find_gradients(terms, turns)
+        terms = self._company.pool(terms, self._optimisers.parameters(turns))
         if self._immediate:
             if not is_finite(terms):
                 raise NotFinite(batch, terms)
         else:
             self.watch.note(terms, step)
-        self._optimisers.find_gradients(terms, turns)
         self.descend(step, turns)
         self.sums.add(terms, len(stored))
         return terms
@@ -112,6 +115,15 @@ class TrainStep:
         for name in turns:
             self._optimisers.take_gradients(name, gradients[name])
         self.descend(step, turns)
+
+    def share(self, loss: LossOf, feed: Feed, stored: Stored, step: Step, *, varied: bool) -> tuple[Batch, Terms]:
+        """Return this process's part of a batch, and its part of the terms, which sum up to those of the batch."""
+        share = self._company.share(len(stored))
+        with self._company.computing(share, varied=varied):
+            batch = feed.read(stored[share.rows], varied=varied)
+            with self._shortened():
+                terms = loss(batch, step)
+        return batch, self._company.weigh(terms, share)
 
     def turns(self, count: int) -> tuple[str, ...]:
         """Return the players that move at step `count`."""

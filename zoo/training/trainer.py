@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from zoo.distributed.company import Company, alone
 from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.runs.checkpoint import Checkpoint
@@ -91,6 +92,7 @@ class Trainer:
         progress: Who is told.
         save: Called with a checkpoint at the start, after each epoch, at the end, and, maybe again, when interrupted.
         record: Called with each epoch's line of `metrics.jsonl`.
+        company: The processes that train it together; by default this one alone.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Trainer:
         progress: Progress,
         save: Callable[[Checkpoint], None],
         record: Callable[[Mapping[str, Any]], None],
+        company: Company | None = None,
     ) -> None:
         self.model = model
         self.data = data
@@ -109,14 +112,21 @@ class Trainer:
         self._save = save
         self._record = record
         self._device = next(iter(model.parameters())).device
+        self._company = company or alone(self._device)
+        several = self._company.world.size > 1
         self._optimisers = Optimisers(model.players(), options)
         self._average = Average(model, options.ema) if options.ema is not None else None
         self._patience = Patience(options.patience)
         self._precision = choose_precision(options.precision, self._device)
         self._position = position(self._device)
-        self._compiled = Compiled(model, data.train.batch_size, progress.say) if options.compile else None
+        self._compiled = None
+        if options.compile and not several:
+            self._compiled = Compiled(model, data.train.batch_size, progress.say)
         self._step = self._make_step()
-        self._take = Captured(self._step, CudaRecorder(), progress.say) if self._device.type == "cuda" else self._step
+        capture = self._device.type == "cuda" and not several
+        self._take = Captured(self._step, CudaRecorder(), progress.say) if capture else self._step
+        if several and (options.compile or self._device.type == "cuda"):
+            progress.say("NOTE: steps run one by one and not compiled, because several processes share them")
         self._threads: int | None = None
         self._at = _Counters()
         self._last: Stored | None = None
@@ -125,7 +135,8 @@ class Trainer:
     def _make_step(self) -> TrainStep:
         loss = self._loss if self._compiled is None else self._compiled
         shorten = partial(shortened, self._precision, self._device)
-        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, self.options.lr, shorten)
+        lr, company = self.options.lr, self._company
+        return TrainStep(self.model, loss, self.data.train, self._optimisers, self._average, lr, shorten, company)
 
     def _loss(self, batch: Batch, step: Step) -> Terms:
         return self.model.loss(batch, step)
@@ -164,7 +175,9 @@ class Trainer:
             Diverged: If a term is no longer finite; the last checkpoint holds the last good weights.
             KeyboardInterrupt: If interrupted, once the step is done and a checkpoint saved.
         """
-        with Interruption() as interruption, self.setting(), closing(self.course(interruption)) as course:
+        self._company.settle(self.model)
+        several = self._company.world.size > 1
+        with Interruption(several) as interruption, self.setting(), closing(self.course(interruption)) as course:
             for stored in course:
                 self.take(stored)
         return self.outcome()
@@ -189,11 +202,20 @@ class Trainer:
             batch = next(self.data.train.shuffled(0))
         if self._threads is None:
             self._threads = threads_for(self.model, batch, self.present_step())
+        self._company.learn(self._draw, len(batch.index))
         with with_threads(self._threads), precise(self._precision), stream_of_its_own(self._device):
             if self._compiled is not None:
                 with shortened(self._precision, self._device):
                     self._compiled.warm_up(batch, self._position(*self._numbers()))
             yield
+
+    def _draw(self, count: int, varied: bool) -> None:
+        """Draw random numbers as a step does for the first images, and leave no trace."""
+        self.model.eval()
+        with isolated(self.options.seed), torch.no_grad():
+            stored = next(self.data.train.stored(0))[:count]
+            self.model.loss(self.data.train.read(stored, varied=varied), self.present_step())
+        self.model.train()
 
     def outcome(self) -> Outcome:
         """Return how the run stands."""
@@ -213,7 +235,7 @@ class Trainer:
             yield from self._epoch(interruption)
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
-                if interruption.asked:
+                if self._company.agree(0.0, interruption.asked)[1]:
                     self._save(self.checkpoint())
                     raise KeyboardInterrupt
         self._check_weights()
@@ -228,23 +250,21 @@ class Trainer:
             yield stored
             self._at.position += 1
             self._at.count += 1
-            if self._at.position == len(self.data.train):
+            last = self._at.position == len(self.data.train)
+            if last:
                 _wait_for(self._device)
-            mark = self._clock(mark)
+            now = time.perf_counter()
+            taken, asked = self._company.agree(now - mark, interruption.asked, None if last else self._at.count)
+            mark = now
+            self._at.seconds += taken
+            self._at.epoch_seconds += taken
             self.progress.step(self._at.count, self._at.epoch + 1, self._speed())
-            if interruption.asked:
+            if asked:
                 self._save(self.checkpoint())
                 raise KeyboardInterrupt
             if self._at.seconds >= self._budget:
                 self._at.reason = "budget"
                 return
-
-    def _clock(self, mark: float) -> float:
-        """Count the time since `mark`, and return the new mark."""
-        now = time.perf_counter()
-        self._at.seconds += now - mark
-        self._at.epoch_seconds += now - mark
-        return now
 
     def take(self, stored: Stored) -> None:
         """Take a step.
@@ -277,12 +297,13 @@ class Trainer:
             return
         step = self.present_step()
         with isolated(self.options.seed), torch.no_grad(), evaluating(self.model, self._average):
-            batch = self.data.train.read(self._last, varied=True)
-            terms = self.model.loss(batch, step)
+            batch, terms = self._step.share(self._loss, self.data.train, self._last, step, varied=True)
+            terms = self._company.pool(terms)
             if not is_finite(terms):
                 self.give_up(terms, batch, step)
 
     def _end_epoch(self) -> None:
+        self._company.settle(self.model)
         self._check_weights()
         at = self._at
         images = len(self.data.train.split)
@@ -315,10 +336,9 @@ class Trainer:
         """Return the mean of each term over a feed, in eval mode; draws nothing from the run's generator."""
         sums = Sums(self._device)
         with isolated(self.options.seed + 1), torch.no_grad(), evaluating(self.model, self._average):
-            for batch in feed.in_order():
-                with shortened(self._precision, self._device):
-                    terms = self.model.loss(batch, step)
-                sums.add(terms, len(batch.index))
+            for stored in feed.stored_in_order():
+                sums.add(self._step.share(self._loss, feed, stored, step, varied=False)[1], len(stored))
+        self._company.world.sum(list(sums.state().values()))
         return sums.means(len(feed.split))
 
     def _watch(self, feed: Feed) -> None:
@@ -370,6 +390,7 @@ class Trainer:
             "waited": self._patience.waited,
             "numbers": numbers,
             "threads": self._threads,
+            "processes": self._company.world.size,
             "windowed": self.data.train.windowed,
         }
         return Checkpoint(tensors, facts)
@@ -390,8 +411,9 @@ class Trainer:
             self._average.restore(checkpoint.under("average"))
         self._step.sums.restore(checkpoint.under("sums"))
         set_random_state(checkpoint.under("random"), self._device)
-        # Sums depend on how they are shared out among threads.
-        self._threads = facts.pop("threads")
+        # Sums depend on how they are shared out among threads, of as many processes.
+        threads = facts.pop("threads")
+        self._threads = threads if facts.pop("processes", 1) == self._company.world.size else None
         # So does the order on how much memory there was when the run began.
         self.data = replace(self.data, train=replace(self.data.train, windowed=facts.pop("windowed", False)))
         best = facts.pop("best")
