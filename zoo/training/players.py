@@ -72,14 +72,14 @@ class Optimisers:
                     parameter.grad = None
                 losses[name].backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
-    def parameters(self, turns: Sequence[str]) -> list[nn.Parameter]:
-        """Return what players move."""
-        return [parameter for name in turns for parameter in self.players[name].parameters.values()]
-
     def take_gradients(self, name: str, gradients: Sequence[Tensor | None]) -> None:
         """Give the parameters of a player gradients that were computed elsewhere."""
         for parameter, gradient in zip(self.players[name].parameters.values(), gradients, strict=True):
             parameter.grad = _same_layout(gradient, parameter)
+
+    def parameters(self, turns: Sequence[str]) -> list[nn.Parameter]:
+        """Return what players move."""
+        return [parameter for name in turns for parameter in self.players[name].parameters.values()]
 
     def descend(self, turns: Sequence[str], lr: Tensor | float) -> None:
         """Move players down the gradients that their parameters have; `lr` as for `move`."""

@@ -104,15 +104,6 @@ class TrainStep:
         self.sums.add(terms, len(stored))
         return terms
 
-    def share(self, loss: LossOf, feed: Feed, stored: Stored, step: Step, *, varied: bool) -> tuple[Batch, Terms]:
-        """Return this process's part of a batch, and its part of the terms, which sum up to those of the batch."""
-        share = self._company.share(len(stored))
-        with self._company.computing(share, varied=varied):
-            batch = feed.read(stored[share.rows], varied=varied)
-            with self._shortened():
-                terms = loss(batch, step)
-        return batch, self._company.weigh(terms, share)
-
     def descend(self, step: Step, turns: Sequence[str]) -> None:
         """Move the weights down their gradients, and their running mean after them."""
         self._optimisers.descend(turns, at_step(self._lr, step))
@@ -124,6 +115,15 @@ class TrainStep:
         for name in turns:
             self._optimisers.take_gradients(name, gradients[name])
         self.descend(step, turns)
+
+    def share(self, loss: LossOf, feed: Feed, stored: Stored, step: Step, *, varied: bool) -> tuple[Batch, Terms]:
+        """Return this process's part of a batch, and its part of the terms, which sum up to those of the batch."""
+        share = self._company.share(len(stored))
+        with self._company.computing(share, varied=varied):
+            batch = feed.read(stored[share.rows], varied=varied)
+            with self._shortened():
+                terms = loss(batch, step)
+        return batch, self._company.weigh(terms, share)
 
     def turns(self, count: int) -> tuple[str, ...]:
         """Return the players that move at step `count`."""

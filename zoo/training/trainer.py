@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -32,54 +32,10 @@ from zoo.training.players import Optimisers
 from zoo.training.precision import choose_precision, precise, shortened
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated, random_state, set_random_state
+from zoo.training.standing import Counters, Outcome, TrainingData
 from zoo.training.step import NotFinite, TrainStep, position
 from zoo.training.sums import Sums
 from zoo.training.threads import threads_for, with_threads
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a run learns from.
-
-    Arguments:
-        train: The training images.
-        validation: Images held out of them, if any.
-    """
-
-    train: Feed
-    validation: Feed | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Arguments:
-        reason: `finished`, `budget` or `patience`.
-        epochs: Epochs taken, with the fraction of the last.
-        steps: Steps taken.
-        seconds: Time spent in training steps.
-        images_per_second: Median over the epochs, training alone.
-    """
-
-    reason: str
-    epochs: float
-    steps: int
-    seconds: float
-    images_per_second: float
-
-
-@dataclass
-class _Counters:
-    """Where a run is; all of it is in the checkpoint."""
-
-    epoch: int = 0
-    position: int = 0
-    count: int = 0
-    seconds: float = 0.0
-    epoch_seconds: float = 0.0
-    speeds: list[float] = field(default_factory=list)
-    reason: str = ""
 
 
 class Trainer:
@@ -128,7 +84,7 @@ class Trainer:
         if several and (options.compile or self._device.type == "cuda"):
             progress.say("NOTE: steps run one by one and not compiled, because several processes share them")
         self._threads: int | None = None
-        self._at = _Counters()
+        self._at = Counters()
         self._last: Stored | None = None
         self._budget = parse_duration(options.budget) if options.budget else math.inf
 
@@ -175,11 +131,9 @@ class Trainer:
             Diverged: If a term is no longer finite; the last checkpoint holds the last good weights.
             KeyboardInterrupt: If interrupted, once the step is done and a checkpoint saved.
         """
-        with (
-            Interruption(self._company.world.size > 1) as interruption,
-            self.setting(),
-            closing(self.course(interruption)) as course,
-        ):
+        self._company.settle(self.model)
+        several = self._company.world.size > 1
+        with Interruption(several) as interruption, self.setting(), closing(self.course(interruption)) as course:
             for stored in course:
                 self.take(stored)
         return self.outcome()
@@ -190,7 +144,6 @@ class Trainer:
         Raises:
             Diverged: As `fit`, and so is `KeyboardInterrupt`.
         """
-        self._company.settle(self.model)
         self.progress.start(self.options.epochs, len(self.data.train), self._at.count)
         try:
             yield from self._epochs(interruption)
@@ -422,7 +375,7 @@ class Trainer:
         best = facts.pop("best")
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")
-        self._at = _Counters(**facts)
+        self._at = Counters(**facts)
 
 
 def _wait_for(device: torch.device) -> None:
