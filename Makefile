@@ -4,6 +4,7 @@ PYTHON    ?= python3
 VENV      ?= .venv
 DEMO_ARGS ?= --budget 3.5m
 TEST_ARGS ?= -n 2
+BENCHMARK_ARGS ?=
 
 BIN    := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TEST_ARGS)
@@ -15,7 +16,7 @@ extras_docs := [docs]
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow lint docs clean
+.PHONY: help demo test test-slow lint docs benchmarks clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
@@ -38,6 +39,10 @@ lint: $(VENV)/.installed-dev ## Check style, types and import contracts.
 docs: $(VENV)/.installed-docs ## Write the generated pages and tables anew, and build the site into site/.
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+benchmarks: $(VENV)/.installed-demo ## Measure speed and memory beside other libraries; needs MNIST below ZOO_DATA.
+	$(BIN)/python -m pip install --disable-pip-version-check --requirement benchmarks/requirements.txt
+	$(BIN)/python benchmarks/run.py $(BENCHMARK_ARGS)
 
 clean: ## Remove .venv and caches; runs and downloads stay.
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist site

@@ -8,15 +8,16 @@ of every pair of code and component, unit by unit. Rounds alternate; the median 
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
+from measuring import in_turn, parser, prepare, save, spread, timed
 from torch import Tensor
 
 from zoo.distributions import Factorised, Normal
+
+LogProb = Callable[[Normal, Tensor], Tensor]
 
 
 def products(q: Normal, z: Tensor) -> Tensor:
@@ -29,32 +30,33 @@ def pairs(q: Normal, z: Tensor) -> Tensor:
     return Factorised.log_prob_of_each(q, z)
 
 
-def milliseconds(log_prob: object, components: int, units: int, repeats: int) -> float:
+def milliseconds(log_prob: LogProb, components: int, units: int, repeats: int, device: str) -> float:
     """Time one step and its gradients."""
-    assert callable(log_prob)
-    loc, logvar = torch.randn(components, units, requires_grad=True), torch.zeros(components, units, requires_grad=True)
-    z = torch.randn(128, units)
-    started = time.perf_counter()
-    for _ in range(repeats):
-        loss = log_prob(Normal(loc, torch.exp(0.5 * logvar)), z).logsumexp(-1).mean()
-        torch.autograd.grad(loss, (loc, logvar))
-    return 1e3 * (time.perf_counter() - started) / repeats
+    with torch.device(device):
+        loc = torch.randn(components, units, requires_grad=True)
+        logvar = torch.zeros(components, units, requires_grad=True)
+        z = torch.randn(128, units)
+
+    def repeat() -> None:
+        for _ in range(repeats):
+            loss = log_prob(Normal(loc, torch.exp(0.5 * logvar)), z).logsumexp(-1).mean()
+            torch.autograd.grad(loss, (loc, logvar))
+
+    return 1e3 * timed(repeat, device) / repeats
 
 
 def main() -> None:
-    """Take the figures in turn, and print them as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--components", type=int, default=500)
-    parser.add_argument("--units", type=int, default=20)
-    options = parser.parse_args()
-    figures: dict[str, list[float]] = {"products": [], "pairs": []}
-    for _ in range(options.rounds):
-        for name, log_prob in (("products", products), ("pairs", pairs)):
-            figures[name].append(milliseconds(log_prob, options.components, options.units, options.repeats))
-    median = {name: statistics.median(values) for name, values in figures.items()}
-    print(json.dumps({"milliseconds a step": figures, "median": median, "torch": torch.__version__}, indent=2))
+    """Take the figures in turn, and write them."""
+    made = parser(__doc__, rounds=7)
+    made.add_argument("--repeats", type=int, default=20, help="steps of a round (default 20)")
+    made.add_argument("--components", type=int, default=500, help="of the mixture (default 500)")
+    made.add_argument("--units", type=int, default=20, help="of a code (default 20)")
+    options = made.parse_args()
+    prepare(options)
+    sizes = (options.components, options.units, options.repeats, options.device)
+    ways = {"products": products, "pairs": pairs}
+    found = in_turn({name: partial(milliseconds, way, *sizes) for name, way in ways.items()}, options.rounds, 1)
+    save("mixture", options, {"milliseconds_of_a_step": {name: spread(each) for name, each in found.items()}})
 
 
 if __name__ == "__main__":

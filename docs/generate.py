@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 import model_pages
+import performance_tables
 import plugin_pages
 from tables import fields_of, options_table, table
 
@@ -213,6 +214,7 @@ _BLOCKS: dict[str, Callable[[str], str]] = {
     "file": plugin_pages.file,
     "public": plugin_pages.public,
     "results": _results,
+    "performance": performance_tables.performance,
     "checks": lambda _: plugin_pages.checks(_registry()),
 }
 

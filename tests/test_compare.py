@@ -28,10 +28,10 @@ from zoo.comparison.document import as_json, read_document
 from zoo.comparison.entries import parse_entries, slug
 from zoo.comparison.folder import open_folder
 from zoo.comparison.paired import RESAMPLES, over_images, over_seeds, spread
-from zoo.comparison.reuse import train_or_reuse
 from zoo.comparison.rows import standard_error, summary_of, values_of
 from zoo.comparison.scores import Column
 from zoo.comparison.verdicts import Scored, judge
+from zoo.many.reuse import train_or_reuse
 from zoo.registry import load_registry
 from zoo.settings import Layer, resolve
 from zoo.specs import MetricSpec

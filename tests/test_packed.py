@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from zoo.data.packing import pack
 from zoo.data.split import hold_out, joined, select, spread
 from zoo.datasets import open_images, open_source
 from zoo.errors import ZooError
+from zoo.evaluation.blocks import figure_batches
 from zoo.features.fingerprint import of_training
 from zoo.registry import load_registry
 
@@ -438,6 +440,22 @@ def _labels_alone(read: Any) -> Any:
         read(self, start, stop, out)
 
     return checked
+
+
+def test_figures_keep_no_blocks_that_would_crowd_memory(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.evaluation.blocks.BLOCK", 4)
+    images, options = packed(str(one), DataOptions()), DataOptions(binarize="dynamic")
+    images = replace(images, test=images.train)
+    kept = figure_batches(images, options, torch.device("cpu"), 50)
+    monkeypatch.setattr(storage, "physical_memory", lambda: 4096)
+    again = figure_batches(images, options, torch.device("cpu"), 50)
+    assert isinstance(kept, list)
+    assert not isinstance(again, list)
+    assert len(again) == len(kept) == 13
+    for found, wanted in zip([*again, again[-1], *again[2:4]], [*kept, kept[-1], *kept[2:4]], strict=True):
+        assert found.x.equal(wanted.x)
+        assert found.index.equal(wanted.index)
+        assert found.y["label"].equal(wanted.y["label"])
 
 
 def test_splits_are_joined_and_chosen_from(one: Path) -> None:

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import zoo
-import zoo.comparison.reuse
+import zoo.many.reuse
+import zoo.many.trained
 import zoo.sweeping.run
 from zoo import Diverged, MetricSpec, ZooError
 from zoo.figures.sweep import Axis, CurvePanel, CurvePoint, Series, save_sweep
@@ -205,7 +206,7 @@ def test_a_grid_is_trained_once_scored_and_drawn(zoo_here: Here, monkeypatch: py
         assert image.width > 900, "two panels in a row"
         assert np.asarray(image).std() > 5
 
-    monkeypatch.setattr(zoo.comparison.reuse, "run_training", never)
+    monkeypatch.setattr(zoo.many.reuse, "run_training", never)
     again = zoo_here(*words[:-1])
     assert json.loads((folder / "results.json").read_text())["points"] == found["points"]
     assert f"going on with {folder}" in again.err
@@ -235,17 +236,17 @@ def never(*_: Any, **__: Any) -> None:
 @pytest.mark.usefixtures("plain")
 def test_an_interrupted_sweep_goes_on(zoo_here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[Path] = []
-    true = zoo.comparison.reuse.run_training
+    true = zoo.many.reuse.run_training
 
-    def interrupted(*words: Any) -> Any:
+    def interrupted(*words: Any, **more: Any) -> Any:
         if len(trained) == 1:
             raise KeyboardInterrupt
         trained.append(words[3])
-        return true(*words)
+        return true(*words, **more)
 
     words = ("sweep", *QUICK, "--beta", "0.5,1,2")
     with monkeypatch.context() as patch:
-        patch.setattr(zoo.comparison.reuse, "run_training", interrupted)
+        patch.setattr(zoo.many.reuse, "run_training", interrupted)
         done = zoo_here(*words, code=130)
         assert "the same command goes on with it" in done.err
         trained.insert(0, Path())
@@ -257,14 +258,14 @@ def test_an_interrupted_sweep_goes_on(zoo_here: Here, monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("plain")
 def test_a_point_that_fails_costs_its_row_alone(zoo_here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    true = zoo.sweeping.run.train_or_reuse
+    true = zoo.many.trained.train_or_reuse
 
-    def sometimes(registry: Any, settings: Any, *words: Any) -> Any:
+    def sometimes(registry: Any, settings: Any, *words: Any, **more: Any) -> Any:
         if settings.to_dict()["options"]["loss.beta"] == 2.0:
             raise Diverged("the loss is not finite")
-        return true(registry, settings, *words)
+        return true(registry, settings, *words, **more)
 
-    monkeypatch.setattr(zoo.sweeping.run, "train_or_reuse", sometimes)
+    monkeypatch.setattr(zoo.many.trained, "train_or_reuse", sometimes)
     done = zoo_here("sweep", *QUICK, "--beta", "2,1,4", code=1)
     assert "beta 2 failed: the loss is not finite" in done.err
     assert "2\tfailed\t" in done.out

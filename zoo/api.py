@@ -15,6 +15,7 @@ from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import run_training
 from zoo.fitting import fit_prior
 from zoo.interfaces import Model, Site
+from zoo.many.choice import Way
 from zoo.plugins.one_file import read_files
 from zoo.registry import load_registry
 from zoo.runs.folder import Run, find_run
@@ -196,6 +197,7 @@ def compare(
     plugins: Sequence[str | Path] = (),
     track: Track = (),
     progress: Progress | None = None,
+    side_by_side: Way = "auto",
     **options: Any,
 ) -> Comparison:
     """Train models under the same data, seeds and budget, or take finished runs, and compare their scores.
@@ -210,6 +212,8 @@ def compare(
         plugins: One-file plugins to load, as in `load`.
         track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told.
+        side_by_side: How the runs are trained: what is faster (`auto`), one after another (`off`), in `processes` of
+            their own, or all in one `vectorised` step.
         options: Settings for every model that is trained, as in `train`.
 
     Returns:
@@ -244,6 +248,7 @@ def compare(
         samples=samples,
         command=shlex.join(["zoo", *registry.plugins.flags, "compare", *names, *flags]),
         trackers=find_trackers(registry, read_tracking(track)),
+        way=side_by_side,
     )
 
 
@@ -258,6 +263,7 @@ def sweep(
     plugins: Sequence[str | Path] = (),
     track: Track = (),
     progress: Progress | None = None,
+    side_by_side: Way = "auto",
     **options: Any,
 ) -> Sweep:
     """Train a model along one or more options, as `zoo sweep` does, and return what was found.
@@ -273,6 +279,7 @@ def sweep(
         plugins: One-file plugins to load, as in `load`.
         track: Trackers that follow the runs that are trained, as in `train`.
         progress: Who is told; nobody by default.
+        side_by_side: How the runs are trained, as in `compare`.
         options: Settings as in `train`; those that are a range (`"log:0.01..1:8"`, `"lin:0..1:5"`, `"a,b,c"` or a
             sequence) are swept.
 
@@ -292,7 +299,15 @@ def sweep(
     wanted = metrics if isinstance(metrics, Mapping) else {name: {} for name in metrics}
     trackers = find_trackers(registry, read_tracking(track))
     return run_sweep(
-        registry, plan, seeds=seeds, metrics=wanted, trials=trials, out=folder, progress=told, trackers=trackers
+        registry,
+        plan,
+        seeds=seeds,
+        metrics=wanted,
+        trials=trials,
+        out=folder,
+        progress=told,
+        trackers=trackers,
+        way=side_by_side,
     )
 
 

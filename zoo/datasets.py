@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["open_images", "open_source"]
+__all__ = ["open_images", "open_source", "sharing_images"]
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 from zoo.data.images import ImageSet
 from zoo.data.load import load_images
@@ -21,6 +22,18 @@ _IN_BLOCKS = {
 }
 """Sets of any size, by their reader: what reads them in blocks."""
 
+_SHARED: ContextVar[dict[tuple[str, DataOptions], ImageSet] | None] = ContextVar("shared images", default=None)
+
+
+@contextmanager
+def sharing_images() -> Iterator[None]:
+    """Have data that is asked for again inside the `with`, in the same way, be the same in memory."""
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
 
 def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet:
     """Read the data set that `--data` names: `mnist`, `folder:PATH`, or one of a plugin's.
@@ -28,6 +41,15 @@ def open_images(registry: Registry, data: str, options: DataOptions) -> ImageSet
     Raises:
         ZooError: If there is no such set, it takes nothing after its name, or it cannot be read.
     """
+    shared = _SHARED.get()
+    if shared is None:
+        return _open(registry, data, options)
+    if (data, options) not in shared:
+        shared[data, options] = _open(registry, data, options)
+    return shared[data, options]
+
+
+def _open(registry: Registry, data: str, options: DataOptions) -> ImageSet:
     spec, owner, argument = _find(registry, data)
     return load_images(import_or_tell(spec.load, owner), argument, options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["open_or_fall_back", "resume", "run_training"]
+__all__ = ["Fit", "open_or_fall_back", "resume", "run_training"]
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +48,7 @@ from zoo.training.threads import with_threads
 from zoo.training.trainer import Outcome, Trainer, TrainingData
 
 FALLBACK_DATA = "glyphs"
+Fit: TypeAlias = Callable[[Trainer], Outcome]
 
 Scored: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Told what a run scored."""
@@ -127,6 +128,7 @@ def run_training(
     command: str = "",
     trackers: Sequence[Tracker] = (),
     scored: Scored = _nobody,
+    fit: Fit = Trainer.fit,
 ) -> Run:
     """Train a model and write its run folder; nothing is written before data and model stand.
 
@@ -138,6 +140,7 @@ def run_training(
         command: The command that trains the same again, for the card.
         trackers: What follows the run, beside the plugins.
         scored: Told the scores as soon as they are known, before figures are drawn.
+        fit: Has the trainer train, by itself or among others.
 
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or a tracker does not import.
@@ -168,7 +171,7 @@ def run_training(
             following = Following(registry.plugins, run, progress, trackers)
             trainer = _trainer(job, run, following, progress)
             trainer.start()
-        return _train_and_finish(job, run, trainer, following, progress, scored)
+        return _train_and_finish(job, run, trainer, following, progress, scored, fit)
 
 
 def resume(
@@ -178,6 +181,7 @@ def resume(
     epochs: int | None = None,
     trackers: Sequence[Tracker] = (),
     scored: Scored = _nobody,
+    fit: Fit = Trainer.fit,
 ) -> tuple[Run, bool]:
     """Go on with a run from its last checkpoint; return it, and whether there was anything to do.
 
@@ -188,6 +192,7 @@ def resume(
         epochs: Train to this many epochs instead of those that the run was started with.
         trackers: What follows it from here on, instead of what did before.
         scored: Told the scores as soon as they are known, before figures are drawn.
+        fit: Has the trainer train, by itself or among others.
 
     Raises:
         ZooError: If there is no run, no checkpoint, or fewer epochs are asked for than are done.
@@ -234,7 +239,7 @@ def resume(
         run.write_config({**_tables(registry, run, settings, command), **kept})
         where_from = f"epoch {done}" + (f", step {checkpoint.facts['count']}" if checkpoint.facts["position"] else "")
         progress.say(f"resuming {run.path} from {where_from}")
-        return _train_and_finish(job, run, trainer, following, progress, scored), True
+        return _train_and_finish(job, run, trainer, following, progress, scored, fit), True
 
 
 def _tables(registry: Registry, run: Run, settings: Settings, command: str) -> dict[str, Any]:
@@ -307,11 +312,11 @@ def _start_from(model: Model, where: Path) -> None:
 
 
 def _train_and_finish(
-    job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored
+    job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored, fit: Fit
 ) -> Run:
     try:
         with following.training():
-            return _train(job, run, trainer, following, progress, scored)
+            return _train(job, run, trainer, following, progress, scored, fit)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted and saved; {_again(run)}") from None
     except ProcessLost as error:
@@ -324,11 +329,13 @@ def _again(run: Run) -> str:
     return f"go on with 'zoo train --resume {run.path}'"
 
 
-def _train(job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored) -> Run:
+def _train(
+    job: _Job, run: Run, trainer: Trainer, following: Following, progress: Progress, scored: Scored, fit: Fit
+) -> Run:
     for line in where_from(trainer.data.train):
         progress.say(line)
     try:
-        outcome = trainer.fit()
+        outcome = fit(trainer)
     except Diverged as error:
         kept = read_checkpoint(run.path)
         if kept is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ModelSpec", "Registry", "load_registry"]
+__all__ = ["Loading", "ModelSpec", "Registry", "load_registry"]
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,6 +83,21 @@ class ModelSpec:
         return self.recipes[name]
 
 
+@dataclass(frozen=True)
+class Loading:
+    """How a registry was loaded, so that another process can load the same; see `load_registry`."""
+
+    third_party: bool
+    plugin_files: tuple[Path, ...]
+    registry_files: tuple[Path, ...]
+
+    def load(self) -> Registry:
+        """Load it again."""
+        return load_registry(
+            third_party=self.third_party, plugin_files=self.plugin_files, registry_files=self.registry_files
+        )
+
+
 @dataclass
 class Registry:
     """Everything that can be named in one process: models, parts, compositions, data sets, metrics, trackers.
@@ -91,6 +106,7 @@ class Registry:
     """
 
     plugins: Plugins
+    loading: Loading
     models: Catalogue[ModelSpec] = field(default_factory=lambda: Catalogue("model"))
     compositions: Catalogue[CompositionSpec] = field(default_factory=lambda: Catalogue("composition"))
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("data set"))
@@ -303,14 +319,15 @@ def load_registry(
     Raises:
         ZooError: If a user's file is missing or is no TOML.
     """
-    registry = Registry(discover(third_party=third_party, files=plugin_files))
+    plugins = discover(third_party=third_party, files=plugin_files)
+    files = list(registry_files) or [path for path in [Path(USER_FILE)] if path.is_file()]
+    registry = Registry(plugins, Loading(third_party, plugins.paths, tuple(path.absolute() for path in files)))
     loaded = registry.plugins.loaded
     for plugin in (plugin for plugin in loaded if plugin.source.ours):
         registry.add_plugin(plugin)
     registry.add_models(_read(bundled_file()), Source(OURS, zoo.__version__, "registry.toml"))
     for plugin in (plugin for plugin in loaded if not plugin.source.ours):
         registry.add_plugin(plugin)
-    files = list(registry_files) or [path for path in [Path(USER_FILE)] if path.is_file()]
     for path in files:
         registry.add_models(_read(path), Source(path.name, "", path.stem))
     return registry

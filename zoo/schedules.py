@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["SHAPES", "Schedule", "parse_schedule"]
+__all__ = ["SHAPES", "Schedule", "Varied", "parse_schedule"]
 
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from zoo.errors import ZooError, did_you_mean
 
@@ -50,6 +51,16 @@ class Schedule:
 
     def __str__(self) -> str:
         return self.text
+
+
+class Varied:
+    """An option that differs between models of which one step is computed for all.
+
+    It stands where a number or a schedule would. What depends on it cannot be decided while a model is built, only be
+    computed at each step, where `now` is the value of the model in work.
+    """
+
+    now: Any = None
 
 
 def parse_schedule(text: str) -> Schedule:

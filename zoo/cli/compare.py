@@ -15,10 +15,12 @@ from zoo.cli.flags import OptionFlag, flag_values, training_flags
 from zoo.cli.metric_command import METRICS, SAMPLES, metric_flags, metric_names, metric_options, unnamed_metrics
 from zoo.cli.model_command import TrainerCommand
 from zoo.cli.session import session
+from zoo.cli.side_by_side import SIDE_BY_SIDE
 from zoo.cli.terminal import JSON, say
 from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.comparison.defaults import MORE
 from zoo.errors import ZooError
+from zoo.many.choice import Way
 from zoo.settings import Layer
 from zoo.tracking import find_trackers
 
@@ -58,6 +60,7 @@ class ComparisonCommand(TrainerCommand):
     help="Exit with 1 if a score got worse than in this earlier comparison.",
 )
 @click.option("--max-regression", metavar="PERCENT", help="By more than this, such as 2%.  [default: 0%]")
+@SIDE_BY_SIDE
 @TRACK
 @JSON
 @click.pass_context
@@ -72,6 +75,7 @@ def compare(
     out: Path | None,
     baseline: Path | None,
     max_regression: str | None,
+    side_by_side: Way,
     track: tuple[str, ...],
     as_json: bool,
     **flags: Any,
@@ -114,6 +118,7 @@ def compare(
         command=shlex.join(["zoo", *session(ctx).arguments]),
         baseline=baseline,
         trackers=trackers,
+        way=side_by_side,
     )
     _show(found, as_json, [score_key(name) for name in wanted])
     worse = baseline is not None and _show_regressions(found, baseline, share)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import click
 
-from zoo.training.progress import Progress
+from zoo.training.progress import Progress, epoch_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -25,15 +25,8 @@ def watch() -> Progress:
     return _Live() if sys.stderr.isatty() else _Lines()
 
 
-def _terms(record: Mapping[str, Any]) -> str:
-    train = "  ".join(f"{name} {value:.4g}" for name, value in record["train"].items())
-    validation = "  ".join(f"{name} {value:.4g}" for name, value in record.get("validation", {}).items())
-    return train + (f"  | validation: {validation}" if validation else "")
-
-
 def _line(record: Mapping[str, Any], epochs: int, left: float) -> str:
-    speed = f"{record['images_per_second']:,.0f} images/s"
-    return f"epoch {record['epoch']}/{epochs}  {_terms(record)}  {speed}  {_duration(left)} left"
+    return f"{epoch_line(record, epochs)}  {_duration(left)} left"
 
 
 def _duration(seconds: float) -> str:

@@ -16,9 +16,11 @@ from zoo.cli.flags import OptionFlag, Value, flag_values
 from zoo.cli.metric_command import metric_flags, metric_names
 from zoo.cli.model_command import ModelCommand
 from zoo.cli.session import session
+from zoo.cli.side_by_side import SIDE_BY_SIDE
 from zoo.cli.terminal import DASH, JSON, number, print_json, print_table, say
 from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
+from zoo.many.choice import Way
 from zoo.tracking import find_trackers
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class SweepCommand(ModelCommand):
     type=click.Path(path_type=Path),
     help="Folder.  [default: where the same sweep was begun, or sweep/<model>-<data>-<N>]",
 )
+@SIDE_BY_SIDE
 @TRACK
 @JSON
 @click.pass_context
@@ -99,6 +102,7 @@ def sweep(
     trials: int | None,
     start: Path | None,
     out: Path | None,
+    side_by_side: Way,
     track: tuple[str, ...],
     as_json: bool,
     **flags: Any,
@@ -140,6 +144,7 @@ def sweep(
         progress=watch(),
         command=shlex.join(["zoo", *session(ctx).arguments]),
         trackers=trackers,
+        way=side_by_side,
     )
     _show(found, as_json)
     return 1 if any(point.error for point in found.points) else 0

@@ -13,10 +13,13 @@ import click
 from zoo.cli.completion import complete_data, complete_model, complete_run
 from zoo.cli.flags import OptionFlag, flag_name, flag_values
 from zoo.cli.model_command import ModelCommand
+from zoo.cli.seeds import SHOWN, train_and_show
 from zoo.cli.session import session
+from zoo.cli.side_by_side import SIDE_BY_SIDE
 from zoo.cli.terminal import JSON, counted, number, print_json, say
 from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
+from zoo.many.choice import Way
 from zoo.settings import Layer, config_layer, resolve, split_recipe
 from zoo.tracking import Tracker, find_trackers
 
@@ -50,6 +53,10 @@ class TrainCommand(ModelCommand):
     shell_complete=complete_run,
     help="Go on with a run; takes --epochs and --track alone.",
 )
+@click.option(
+    "--seeds", type=click.IntRange(1), help="Train it this many times, with successive seeds, each in a run of its own."
+)
+@SIDE_BY_SIDE
 @TRACK
 @JSON
 @click.pass_context
@@ -61,10 +68,12 @@ def train(
     out: Path | None,
     config: Path | None,
     resume: Path | None,
+    seeds: int | None,
+    side_by_side: Way,
     track: tuple[str, ...],
     as_json: bool,
     **flags: Any,
-) -> None:
+) -> int:
     """Train a model, or go on with a run.
 
     Float options that are read at each step also take a schedule: linear:0..1@5000 (steps), @200ep (epochs), @50%
@@ -74,6 +83,7 @@ def train(
       zoo train conv-vae --beta 0.11
       zoo train vae.pytorch-example
       zoo train conv-vae --data folder:pictures --image-size 64
+      zoo train conv-vae --seeds 3
       zoo train conv-vae --help          shows that model's own options
       zoo train --resume runs/conv-vae-mnist-1
     """
@@ -81,15 +91,19 @@ def train(
     values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
     trackers = find_trackers(registry, tracker_options(ctx, track))
     if resume is not None:
-        given = {"MODEL": models, "--out": out, "--config": config}
+        given = {"MODEL": models, "--out": out, "--config": config, "--seeds": seeds}
         others = [flag for flag, value in given.items() if value]
         others += [flag_name(key) for key in values if key != "epochs"]
         _resume(registry, resume, others, values, trackers, as_json)
-        return
+        return 0
     if len(models) > 1:
         raise ZooError(f"train takes one model; train {' and '.join(models)} side by side with 'zoo compare'")
     name, layers = name_and_layers(registry, models[0] if models else None, config, values)
     settings = resolve(registry, name, layers)
+    if seeds is not None:
+        return train_and_show(registry, name, settings, seeds, out, trackers, side_by_side, as_json)
+    if side_by_side not in ("auto", "off"):
+        raise ZooError(f"--side-by-side {side_by_side} is for several runs; add --seeds 3, or leave it out")
     if out is not None:
         from zoo.runs.folder import new_run_folder
 
@@ -106,6 +120,7 @@ def train(
     command = shlex.join(["zoo", *session(ctx).arguments])
     scored = _keep if as_json else _show_scores
     _show(run_training(registry, settings, watch(), out, command, trackers, scored), as_json)
+    return 0
 
 
 def name_and_layers(
@@ -155,8 +170,7 @@ def _resume(
 
 
 def _show_scores(scores: Mapping[str, Any]) -> None:
-    shown = ("mse", "distortion", "rate", "objective", "elbo", "bits_per_dim", "active_units", "images_per_second")
-    click.echo("  ".join(f"{name} {number(scores[name])}" for name in shown if scores.get(name) is not None))
+    click.echo("  ".join(f"{name} {number(scores[name])}" for name in SHOWN if scores.get(name) is not None))
 
 
 def _keep(scores: Mapping[str, Any]) -> None:

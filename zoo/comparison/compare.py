@@ -16,7 +16,6 @@ from zoo.comparison.document import as_json, make_document, read_document
 from zoo.comparison.entries import Entry, parse_entries, slug
 from zoo.comparison.folder import RESULTS, open_folder
 from zoo.comparison.report import write_report
-from zoo.comparison.reuse import train_or_reuse
 from zoo.comparison.rows import Row
 from zoo.comparison.scores import ScoredRun, columns, score_run, wanted_metrics
 from zoo.distributed.launch import refuse_launch
@@ -24,6 +23,9 @@ from zoo.errors import Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import SAMPLES
 from zoo.evaluation.measure import Asked
 from zoo.evaluation.runs import images_for
+from zoo.many.choice import Way
+from zoo.many.task import Task
+from zoo.many.trained import Trained, train_many
 from zoo.registry import Registry
 from zoo.runs.files import write_text
 from zoo.runs.folder import Run, find_run
@@ -67,6 +69,7 @@ class _Work:
     samples: int
     progress: Progress
     trackers: Sequence[Tracker]
+    way: Way
 
     def score(self, run: Run, device: str) -> ScoredRun:
         return score_run(self.registry, run, self.wanted, self.samples, device, self.progress)
@@ -86,6 +89,7 @@ def compare_models(
     command: str,
     baseline: Path | None = None,
     trackers: Sequence[Tracker] = (),
+    way: Way = "auto",
 ) -> Comparison:
     """Compare models and runs; what was trained with the same settings before is not trained again.
 
@@ -102,6 +106,7 @@ def compare_models(
         command: The command that does the same again.
         baseline: An earlier `results.json` that it will be held against; checked before anything is trained.
         trackers: What follows the runs that are trained here.
+        way: Whether they are trained side by side.
 
     Raises:
         ZooError: If nothing is named, a name is unknown, or runs are of different data.
@@ -122,7 +127,7 @@ def compare_models(
     if earlier is not None:
         same_models(earlier, str(baseline), agreed.data, [entry.label for entry in entries])
     path = open_folder(out, _stem(entries, agreed.data), _request(entries, agreed, runs))
-    work = _Work(registry, path, wanted, samples, progress, trackers)
+    work = _Work(registry, path, wanted, samples, progress, trackers, way)
     device = str(layer.values.get("device", "auto"))
     try:
         rows = _rows(work, entries, runs, agreed, seeds, device)
@@ -157,18 +162,41 @@ def _request(entries: Sequence[Entry], agreed: Agreed, runs: Mapping[str, Run]) 
 def _rows(
     work: _Work, entries: Sequence[Entry], runs: Mapping[str, Run], agreed: Agreed, seeds: int, device: str
 ) -> list[Row]:
+    tasks = _tasks(work, entries, agreed, seeds)
+    trained = train_many(
+        work.registry, [one for of in tasks.values() for one in of], work.progress, work.trackers, work.way
+    )
     rows: list[Row] = []
-    taken: set[str] = set()
     for entry in entries:
         work.progress.say(f"{entry.label}:")
         if entry.label in runs:
             rows.append(_row_of_run(work, entry, runs[entry.label], device))
+        else:
+            rows.append(_row_of_model(work, entry, agreed.models[entry.label], tasks[entry.label], trained))
+    return rows
+
+
+def _tasks(work: _Work, entries: Sequence[Entry], agreed: Agreed, seeds: int) -> dict[str, list[Task]]:
+    """Return the runs of each model, by its label."""
+    tasks: dict[str, list[Task]] = {}
+    taken: set[str] = set()
+    for entry in entries:
+        if entry.label not in agreed.models:
             continue
         name = slug(entry.label)
         name = name if name not in taken else f"{name}-{len(taken)}"
         taken.add(name)
-        rows.append(_row_of_model(work, entry, agreed.models[entry.label], seeds, work.path / "runs" / name))
-    return rows
+        settings = agreed.models[entry.label]
+        first = settings.training.seed
+        tasks[entry.label] = [_task(work, entry, settings, seed, name) for seed in range(first, first + seeds)]
+    return tasks
+
+
+def _task(work: _Work, entry: Entry, settings: Settings, seed: int, name: str) -> Task:
+    seeded = replace(settings, training=replace(settings.training, seed=seed))
+    where = work.path / "runs" / f"{name}-seed{seed}"
+    command = shlex.join(["zoo", *work.registry.plugins.flags, "train", "--config", str(where / "config.toml")])
+    return Task(f"{entry.label}, seed {seed}", seeded, where, command)
 
 
 def _row_of_run(work: _Work, entry: Entry, run: Run, device: str) -> Row:
@@ -181,15 +209,11 @@ def _row_of_run(work: _Work, entry: Entry, run: Run, device: str) -> Row:
         return replace(row, error=_told(error))
 
 
-def _row_of_model(work: _Work, entry: Entry, settings: Settings, seeds: int, folder: Path) -> Row:
+def _row_of_model(work: _Work, entry: Entry, settings: Settings, tasks: Sequence[Task], trained: Trained) -> Row:
     row = Row(entry.label, settings.model.name, settings.recipe, settings.to_dict())
-    first = settings.training.seed
-    for seed in range(first, first + seeds):
-        seeded = replace(settings, training=replace(settings.training, seed=seed))
-        where = folder.with_name(f"{folder.name}-seed{seed}")
-        command = shlex.join(["zoo", *work.registry.plugins.flags, "train", "--config", str(where / "config.toml")])
+    for task in tasks:
         try:
-            run, reused = train_or_reuse(work.registry, seeded, where, work.progress, command, work.trackers)
+            run, reused = trained.take(task)
             one = replace(work.score(run, settings.training.device), reused=reused)
         # One model that fails, in whatever way its code does, must not cost the others.
         except Exception as error:

@@ -116,8 +116,8 @@ class Bernoulli(Factorised):
         return _log_bernoulli(self.logits, value)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        if self.logits.requires_grad:
-            # The gradient of the kernel for each unit is one kernel too.
+        if torch.is_grad_enabled():
+            # The gradient of the kernel for each unit is one kernel too; of stacked models, logits do not tell theirs.
             return super().log_prob(value)
         logits = self.logits.to(torch.promote_types(self.logits.dtype, value.dtype))
         linear = torch.addcmul(logits.clamp(min=0), value, logits, value=-1)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 __all__ = ["BLOCK", "SAMPLES", "figure_batches", "subject_of"]
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import final, overload
 
 import torch
 
 from zoo.data.images import ImageSet, Split
 from zoo.data.options import DataOptions
+from zoo.data.split import select
+from zoo.data.storage import fits_memory
 from zoo.evaluation.subject import Subject, block_seed
 from zoo.features.find import classifier_of
 from zoo.features.inception import Inception, load_inception
@@ -83,15 +87,48 @@ def _blocks(
     images: ImageSet, split: Split, options: DataOptions, device: torch.device, seed: int, purpose: str
 ) -> Iterator[Batch]:
     feed = Feed(images, split, replace(options, augment="none"), BLOCK, 0)
-    for number, start in enumerate(range(0, len(split), BLOCK)):
-        with isolated(block_seed(seed, purpose, number)):
-            batch = feed.batch(torch.arange(start, min(start + BLOCK, len(split))), varied=False)
-        yield _to_device(batch, device)
+    for number in range(-(-len(split) // BLOCK)):
+        yield _block(feed, number, device, seed, purpose)
+
+
+def _block(feed: Feed, number: int, device: torch.device, seed: int, purpose: str) -> Batch:
+    start = number * BLOCK
+    with isolated(block_seed(seed, purpose, number)):
+        batch = feed.batch(torch.arange(start, min(start + BLOCK, len(feed.split))), varied=False)
+    return _to_device(batch, device)
 
 
 def figure_batches(images: ImageSet, options: DataOptions, device: torch.device, count: int) -> Sequence[Batch]:
-    """Return the first test images, for figures."""
-    return list(_blocks(images, images.test[:count], options, device, 0, "test pixels"))
+    """Return the first test images, for figures; what would crowd memory is read block by block, whenever asked for."""
+    count = min(count, len(images.test))
+    if fits_memory(count * math.prod(images.shape) * torch.float32.itemsize):
+        return list(_blocks(images, images.test[:count], options, device, 0, "test pixels"))
+    first = select(images.test, torch.arange(count))
+    return _ReadAgain(Feed(images, first, replace(options, augment="none"), BLOCK, 0), device)
+
+
+@final
+class _ReadAgain(Sequence[Batch]):
+    """Test images in blocks, of which none is kept."""
+
+    def __init__(self, feed: Feed, device: torch.device) -> None:
+        self._feed = feed
+        self._device = device
+
+    def __len__(self) -> int:
+        return -(-len(self._feed.split) // BLOCK)
+
+    @overload
+    def __getitem__(self, place: int) -> Batch: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Batch]: ...
+
+    def __getitem__(self, place: int | slice) -> Batch | Sequence[Batch]:
+        numbers = range(len(self))[place]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        return _block(self._feed, numbers, self._device, 0, "test pixels")
 
 
 def _to_device(batch: Batch, device: torch.device) -> Batch:

@@ -97,7 +97,7 @@ def _drawing(picture: str, failed: Failed) -> Iterator[None]:
 
 def codes(model: Model, batches: Sequence[Batch]) -> Tensor:
     """Return the codes of the images of a model that embeds, flat, `(N, d)`."""
-    told = [(cast(Embeds, given(model, batch.y)), batch.x) for batch in batches]
+    told = ((cast(Embeds, given(model, batch.y)), batch.x) for batch in batches)
     return torch.cat([one.embed(x).flatten(1).cpu() for one, x in told])
 
 

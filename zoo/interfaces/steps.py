@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo.distributions import Distribution
 from zoo.options import Scheduled
-from zoo.schedules import Schedule
+from zoo.schedules import Schedule, Varied
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,9 @@ def at_step(value: Scheduled, step: Step) -> Tensor | float:
         >>> at_step(parse_schedule("linear:0..1@100"), Step.of(25, 0.5, 0.1))
         tensor(0.2500)
     """
+    if isinstance(value, Varied):
+        now: Tensor = value.now
+        return now
     if not isinstance(value, Schedule):
         return value
     position = step.position(value.unit)

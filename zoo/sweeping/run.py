@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.comparison.reuse import train_or_reuse
 from zoo.distributed.launch import refuse_launch
 from zoo.errors import Diverged, Interrupted, ZooError, one_line
 from zoo.evaluation.blocks import SAMPLES
 from zoo.evaluation.measure import Asked, ask, usual
 from zoo.evaluation.runs import evaluate_run
 from zoo.experiment import open_or_fall_back
+from zoo.many.choice import Way
+from zoo.many.task import Lost, Task
+from zoo.many.trained import Trained, train_many
 from zoo.registry import Registry
 from zoo.runs.files import write_text
 from zoo.runs.folder import Run
@@ -43,6 +45,7 @@ def run_sweep(
     progress: Progress,
     command: str = "",
     trackers: Sequence[Tracker] = (),
+    way: Way = "auto",
 ) -> Sweep:
     """Train what a plan asks for, as far as it was not trained before, and write results and curves.
 
@@ -57,6 +60,7 @@ def run_sweep(
         progress: Who is told.
         command: The command that makes it again, for the results.
         trackers: What follows the runs that are trained here.
+        way: Whether they are trained side by side.
 
     Raises:
         ZooError: If a value is out of range, a metric is unknown, or the first run of all cannot be trained.
@@ -83,16 +87,14 @@ def run_sweep(
     path, begun = sweep_folder(plan, out)
     if begun:
         progress.say(f"going on with {path}")
-    worker = _Worker(registry, plan, range(first, first + seeds), asked, path, progress, command, trials, trackers)
+    worker = _Worker(registry, plan, range(first, first + seeds), asked, path, progress, command, trials, trackers, way)
     try:
         if trials is not None:
             from zoo.sweeping.search import run_search
 
-            run_search(plan, asked[0].spec, trials, path, worker.point, first)
+            run_search(plan, asked[0].spec, trials, path, worker.trial, first)
         else:
-            grid = list(plan.grid())
-            for number, options in enumerate(grid, 1):
-                worker.point(options, f"{number}/{len(grid)}", _folder_name(plan, options))
+            worker.grid()
         return worker.finish()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted and saved in {path}; the same command goes on with it") from None
@@ -117,36 +119,71 @@ class _Worker:
     command: str
     trials: int | None
     trackers: Sequence[Tracker]
+    way: Way
     points: list[Point] = field(default_factory=list)
 
-    def point(self, options: Mapping[str, Any], place: str, name: str) -> Point:
-        """Train and score a point, which has a place among the others and a name for its folders."""
+    def grid(self) -> None:
+        """Train and score every point of the grid."""
+        grid = list(self.plan.grid())
+        tasks = [
+            self._tasks(options, f"{number}/{len(grid)}", _folder_name(self.plan, options))
+            for number, options in enumerate(grid, 1)
+        ]
+        trained = self._trained([task for of in tasks for task in of.values()])
+        for options, of in zip(grid, tasks, strict=True):
+            self._point(options, of, trained)
+
+    def trial(self, options: Mapping[str, Any], place: str, name: str) -> Point:
+        """Train and score a point of a search, which has a place among the others and a name for its folders."""
+        try:
+            tasks = self._tasks(options, place, name)
+        except ZooError as problem:
+            # Values that do not go together; where the first ones do not, most likely none do.
+            if not self.points:
+                raise
+            return self._keep(Point(dict(options), {}, {}, str(problem)))
+        return self._point(options, tasks, self._trained(list(tasks.values())))
+
+    def _trained(self, tasks: Sequence[Task]) -> Trained:
+        return train_many(self.registry, tasks, self.progress, self.trackers, self.way)
+
+    def _tasks(self, options: Mapping[str, Any], place: str, name: str) -> dict[int, Task]:
+        """Return the runs of a point by seed."""
+        return {
+            seed: Task(
+                f"{place}: {self.plan.words(options)}, seed {seed}",
+                self.plan.settings_of(self.registry, options, seed),
+                self.path / "runs" / f"{name}-seed{seed}",
+                self.command,
+            )
+            for seed in self.seeds
+        }
+
+    def _point(self, options: Mapping[str, Any], tasks: Mapping[int, Task], trained: Trained) -> Point:
         runs: dict[int, Run] = {}
         scores: dict[int, Mapping[str, Any]] = {}
         error = None
-        for seed in self.seeds:
-            self.progress.say(f"{place}: {self.plan.words(options)}, seed {seed}")
+        for seed, task in tasks.items():
+            self.progress.say(task.label)
             try:
-                run = self._train(options, seed, self.path / "runs" / f"{name}-seed{seed}")
+                run, _ = trained.take(task)
                 scores[seed] = self._score(run, seed)
                 runs[seed] = run
             except ZooError as problem:
                 # What stops the very first run, and is no divergence, most likely stops them all.
-                if not self.points and not runs and not isinstance(problem, Diverged):
+                if not self.points and not runs and not isinstance(problem, Diverged | Lost):
                     raise
                 error = str(problem)
             except Exception as problem:
                 error = one_line(problem)
             if error is not None:
                 break
-        self.points.append(Point(dict(options), runs, scores, error))
-        self._write(self._sweep())
-        return self.points[-1]
+        return self._keep(Point(dict(options), runs, scores, error))
 
-    def _train(self, options: Mapping[str, Any], seed: int, folder: Path) -> Run:
-        settings = self.plan.settings_of(self.registry, options, seed)
-        run, _ = train_or_reuse(self.registry, settings, folder, self.progress, self.command, self.trackers)
-        return run
+    def _keep(self, point: Point) -> Point:
+        self.points.append(point)
+        self._write(self._sweep())
+        return point
 
     def _score(self, run: Run, seed: int) -> Mapping[str, Any]:
         """Return the scores of a run, with those that it does not have yet."""

@@ -76,6 +76,11 @@ class Optimisers:
         """Return what players move."""
         return [parameter for name in turns for parameter in self.players[name].parameters.values()]
 
+    def take_gradients(self, name: str, gradients: Sequence[Tensor | None]) -> None:
+        """Give the parameters of a player gradients that were computed elsewhere."""
+        for parameter, gradient in zip(self.players[name].parameters.values(), gradients, strict=True):
+            parameter.grad = _same_layout(gradient, parameter)
+
     def descend(self, turns: Sequence[str], lr: Tensor | float) -> None:
         """Move players down the gradients that their parameters have; `lr` as for `move`."""
         for name in turns:
@@ -88,9 +93,9 @@ class Optimisers:
         for name in reversed(turns):
             parameters = list(self.players[name].parameters.values())
             retain = name != turns[0]
-            gradients = torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = _same_layout(gradient, parameter)
+            self.take_gradients(
+                name, torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
+            )
 
     def _move(self, name: str, lr: Tensor | float) -> None:
         optimiser = self._made[name]

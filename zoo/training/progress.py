@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Progress", "Silent"]
+__all__ = ["Progress", "Silent", "epoch_line"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -51,3 +51,11 @@ class Silent(Progress):
 
     def stop(self) -> None:
         """Show nothing."""
+
+
+def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
+    """Return an epoch's line of `metrics.jsonl` as people read it, of so many epochs in all."""
+    train = "  ".join(f"{name} {value:.4g}" for name, value in record["train"].items())
+    validation = "  ".join(f"{name} {value:.4g}" for name, value in record.get("validation", {}).items())
+    terms = train + (f"  | validation: {validation}" if validation else "")
+    return f"epoch {record['epoch']}/{epochs}  {terms}  {record['images_per_second']:,.0f} images/s"

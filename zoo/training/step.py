@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["LossOf", "NotFinite", "TrainStep", "position"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
@@ -100,9 +100,7 @@ class TrainStep:
                 raise NotFinite(batch, terms)
         else:
             self.watch.note(terms, step)
-        self._optimisers.descend(turns, at_step(self._lr, step))
-        if self._average is not None:
-            self._average.update(step.count)
+        self.descend(step, turns)
         self.sums.add(terms, len(stored))
         return terms
 
@@ -114,6 +112,18 @@ class TrainStep:
             with self._shortened():
                 terms = loss(batch, step)
         return batch, self._company.weigh(terms, share)
+
+    def descend(self, step: Step, turns: Sequence[str]) -> None:
+        """Move the weights down their gradients, and their running mean after them."""
+        self._optimisers.descend(turns, at_step(self._lr, step))
+        if self._average is not None:
+            self._average.update(step.count)
+
+    def follow(self, gradients: Mapping[str, Sequence[Tensor | None]], step: Step, turns: Sequence[str]) -> None:
+        """Move the weights down gradients that were computed elsewhere, of each player's parameters in their order."""
+        for name in turns:
+            self._optimisers.take_gradients(name, gradients[name])
+        self.descend(step, turns)
 
     def turns(self, count: int) -> tuple[str, ...]:
         """Return the players that move at step `count`."""

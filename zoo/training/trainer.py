@@ -7,11 +7,11 @@ __all__ = ["Outcome", "Trainer", "TrainingData"]
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -142,6 +142,16 @@ class Trainer:
         return self.model.loss(batch, step)
 
     @property
+    def step(self) -> TrainStep:
+        """How it takes a step."""
+        return self._step
+
+    @property
+    def count(self) -> int:
+        """Steps taken."""
+        return self._at.count
+
+    @property
     def total_steps(self) -> int:
         """Steps in all epochs."""
         return self.options.epochs * len(self.data.train)
@@ -149,6 +159,10 @@ class Trainer:
     def present_step(self) -> Step:
         """Return where the run is, for schedules; with a budget, time counts as well as steps."""
         return Step.of(*self._numbers(), self._device)
+
+    def here(self) -> Step:
+        """Return the same, in tensors that are the same ones each time."""
+        return self._position(*self._numbers())
 
     def _numbers(self) -> tuple[float, float, float]:
         share = max(self._at.count / self.total_steps, min(1.0, self._at.seconds / self._budget))
@@ -161,18 +175,31 @@ class Trainer:
             Diverged: If a term is no longer finite; the last checkpoint holds the last good weights.
             KeyboardInterrupt: If interrupted, once the step is done and a checkpoint saved.
         """
+        with (
+            Interruption(self._company.world.size > 1) as interruption,
+            self.setting(),
+            closing(self.course(interruption)) as course,
+        ):
+            for stored in course:
+                self.take(stored)
+        return self.outcome()
+
+    def course(self, interruption: Interruption) -> Generator[Stored]:
+        """Yield each batch for whoever takes the step; what belongs between steps is done when the next is asked for.
+
+        Raises:
+            Diverged: As `fit`, and so is `KeyboardInterrupt`.
+        """
         self._company.settle(self.model)
         self.progress.start(self.options.epochs, len(self.data.train), self._at.count)
         try:
-            with Interruption(self._company.world.size > 1) as interruption, self._setting():
-                self._fit_epochs(interruption)
+            yield from self._epochs(interruption)
         finally:
             self.progress.stop()
         self._finish()
-        return self.outcome()
 
     @contextmanager
-    def _setting(self) -> Iterator[None]:
+    def setting(self) -> Iterator[None]:
         """Take steps with as many threads as they are worth, as exactly as asked for, and on a stream of their own."""
         with isolated(self.options.seed):
             batch = next(self.data.train.shuffled(0))
@@ -205,10 +232,10 @@ class Trainer:
             self.model.prepare(next(self.data.train.shuffled(0)))
         self._save(self.checkpoint())
 
-    def _fit_epochs(self, interruption: Interruption) -> None:
+    def _epochs(self, interruption: Interruption) -> Iterator[Stored]:
         self._at.reason = ""
         while self._at.epoch < self.options.epochs and not self._at.reason:
-            self._fit_epoch(interruption)
+            yield from self._epoch(interruption)
             if self._at.position >= len(self.data.train):
                 self._end_epoch()
                 if self._company.agree(0.0, interruption.asked)[1]:
@@ -218,12 +245,12 @@ class Trainer:
         self._at.reason = self._at.reason or "finished"
         self._save(self.checkpoint())
 
-    def _fit_epoch(self, interruption: Interruption) -> None:
+    def _epoch(self, interruption: Interruption) -> Iterator[Stored]:
         self.model.train()
         mark = time.perf_counter()
         for stored in self.data.train.stored(self._at.epoch, self._at.position):
             self._last = stored
-            self._train_step(stored)
+            yield stored
             self._at.position += 1
             self._at.count += 1
             last = self._at.position == len(self.data.train)
@@ -242,12 +269,17 @@ class Trainer:
                 self._at.reason = "budget"
                 return
 
-    def _train_step(self, stored: Stored) -> None:
-        step = self._position(*self._numbers())
+    def take(self, stored: Stored) -> None:
+        """Take a step.
+
+        Raises:
+            Diverged: If a loss is not finite.
+        """
+        step = self.here()
         try:
             self._take(stored, step, self._step.turns(self._at.count))
         except NotFinite as found:
-            self._give_up(found.terms, found.batch, step)
+            self.give_up(found.terms, found.batch, step)
         bad = self._step.watch.look(self._at.count)
         if bad is not None:
             # A GPU found it some steps ago: its weights are no longer good, but the checkpoint's are.
@@ -271,7 +303,7 @@ class Trainer:
             batch, terms = self._step.share(self._loss, self.data.train, self._last, step, varied=True)
             terms = self._company.pool(terms)
             if not is_finite(terms):
-                self._give_up(terms, batch, step)
+                self.give_up(terms, batch, step)
 
     def _end_epoch(self) -> None:
         self._company.settle(self.model)
@@ -330,7 +362,12 @@ class Trainer:
             self._average.swap()
         self.model.eval()
 
-    def _give_up(self, terms: Terms, batch: Batch, step: Step) -> None:
+    def give_up(self, terms: Terms, batch: Batch, step: Step) -> NoReturn:
+        """Say where a step went wrong.
+
+        Raises:
+            Diverged: Always.
+        """
         name, value = bad_term(terms)
         where = bad_tensor(self.model, batch, step)
         raise Diverged(

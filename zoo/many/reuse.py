@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["train_or_reuse"]
+__all__ = ["find_finished", "train_or_reuse", "was_stopped"]
 
 import json
 import shutil
@@ -15,7 +15,7 @@ import zoo
 from zoo.assembly import providers
 from zoo.data.options import DataOptions
 from zoo.errors import ZooError
-from zoo.experiment import open_or_fall_back, resume, run_training, settings_from
+from zoo.experiment import Fit, open_or_fall_back, resume, run_training, settings_from
 from zoo.options import describe
 from zoo.registry import Registry
 from zoo.runs.checkpoint import read_checkpoint
@@ -23,6 +23,7 @@ from zoo.runs.folder import Run, find_run
 from zoo.settings import Settings
 from zoo.tracking import Tracker
 from zoo.training.progress import Progress
+from zoo.training.trainer import Trainer
 
 ELSEWHERE = ("runs/*", "compare/*/runs/*", "sweep/*/runs/*")
 """Where runs of the same settings may lie, below the working folder."""
@@ -35,6 +36,9 @@ def train_or_reuse(
     progress: Progress,
     command: str = "",
     trackers: Sequence[Tracker] = (),
+    *,
+    anywhere: bool = True,
+    fit: Fit = Trainer.fit,
 ) -> tuple[Run, bool]:
     """Return a finished run of these settings, and whether it was there already.
 
@@ -49,6 +53,8 @@ def train_or_reuse(
         progress: Who is told.
         command: The command that trains the same again, for the card.
         trackers: What follows the run if it is trained, or gone on with, here.
+        anywhere: Whether one that lies elsewhere will do.
+        fit: Has the trainer train, by itself or among others.
 
     Raises:
         ZooError: If a setting does not fit, data cannot be had, or `folder` holds something else.
@@ -57,22 +63,32 @@ def train_or_reuse(
     if not settings.data_asked:
         settings, _ = open_or_fall_back(registry, settings, progress)
         settings = replace(settings, data_asked=True)
-    wanted = _wanted(registry, settings)
-    for run in _candidates(folder, registry.plugins.paths):
-        if _is_finished(run, wanted) and not _is_outdated(run, settings):
-            progress.say(f"taking {run.path}, which was trained with the same settings")
-            return run, True
-    if _was_stopped(registry, settings, folder):
+    found = find_finished(registry, settings, folder, anywhere=anywhere)
+    if found is not None:
+        progress.say(f"taking {found.path}, which was trained with the same settings")
+        return found, True
+    if was_stopped(registry, settings, folder):
         if read_checkpoint(folder) is not None:
-            return resume(registry, folder, progress, trackers=trackers)[0], False
+            return resume(registry, folder, progress, trackers=trackers, fit=fit)[0], False
         # Stopped before its first checkpoint: nothing is lost.
         shutil.rmtree(folder)
-    return run_training(registry, settings, progress, folder, command, trackers), False
+    return run_training(registry, settings, progress, folder, command, trackers, fit=fit), False
 
 
-def _candidates(folder: Path, plugins: tuple[Path, ...]) -> Iterator[Run]:
-    beside = sorted(folder.parent.glob("*")) if folder.parent.is_dir() else []
-    found = [folder, *beside, *(path for places in ELSEWHERE for path in sorted(Path().glob(places)))]
+def find_finished(registry: Registry, settings: Settings, folder: Path, *, anywhere: bool = True) -> Run | None:
+    """Return a finished run of these settings, as `train_or_reuse` would, if there is one."""
+    wanted = _wanted(registry, settings)
+    for run in _candidates(folder, registry.plugins.paths, anywhere):
+        if _is_finished(run, wanted) and not _is_outdated(run, settings):
+            return run
+    return None
+
+
+def _candidates(folder: Path, plugins: tuple[Path, ...], anywhere: bool) -> Iterator[Run]:
+    found = [folder]
+    if anywhere:
+        found += sorted(folder.parent.glob("*")) if folder.parent.is_dir() else []
+        found += (path for places in ELSEWHERE for path in sorted(Path().glob(places)))
     for path in dict.fromkeys(found):
         try:
             run = find_run(path, plugins)
@@ -120,8 +136,8 @@ def _is_outdated(run: Run, settings: Settings) -> bool:
     return any(file.stat().st_mtime > made for file in files)
 
 
-def _was_stopped(registry: Registry, settings: Settings, folder: Path) -> bool:
-    """Whether a folder holds a run of these settings that was not finished."""
+def was_stopped(registry: Registry, settings: Settings, folder: Path) -> bool:
+    """Return whether a folder holds a run of these settings that was not finished."""
     try:
         run = find_run(folder)
         same = not run.scores and settings_from(registry, run).to_dict() == settings.to_dict()
