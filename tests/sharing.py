@@ -234,6 +234,7 @@ def messages(world: World) -> dict[str, Any]:
             bool((gathered[2 * i] == rows[0] // (world.rank + 1) * (i + 1)).all()) for i in range(world.size)
         ),
         "follow": int(copied[0].sum()) == 0 and int(copied[1]) == 0,
+        "no text": world.hear("" if world.first else "x") == "",
         "text": world.hear("naïve/path ü" if world.first else "") == "naïve/path ü",
         "kind": type(world).__name__,
     }

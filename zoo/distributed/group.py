@@ -106,9 +106,11 @@ class Group(World):
         data = text.encode()
         size = torch.tensor([len(data)], device=self._device)
         self.follow([size])
+        if not int(size):
+            return ""
         said = torch.zeros(int(size), dtype=torch.uint8, device=self._device)
         if self.first:
-            said.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+            said.copy_(torch.tensor(list(data), dtype=torch.uint8))
         self.follow([said])
         return bytes(said.tolist()).decode()
 

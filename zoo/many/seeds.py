@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zoo.distributed.launch import refuse_launch
 from zoo.errors import Interrupted, ZooError, one_line
 from zoo.experiment import open_or_fall_back
 from zoo.many.choice import Way
@@ -58,6 +59,7 @@ def train_seeds(
         ZooError: If a setting does not fit, data cannot be had, or a folder holds something else.
         Interrupted: If it was stopped; the same call goes on.
     """
+    refuse_launch("--seeds")
     for tracker in trackers:
         tracker.load()
     settings, _ = open_or_fall_back(registry, settings, progress)
