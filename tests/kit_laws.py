@@ -81,6 +81,9 @@ class InfiniteDensity(SoundNormal):
         found = super().log_prob_per_unit(value)
         return torch.where(value > self.loc + 2 * self.scale, -torch.inf, found)
 
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.log_prob_per_unit(value).sum(-1)
+
 
 class LiveDetached(SoundNormal):
     def detached(self) -> LiveDetached:

@@ -540,7 +540,7 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, zoo_here: Here) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kind", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_killed_packing_goes_on(tmp_path: Path, zoo_process: ZooProcess, kind: signal.Signals) -> None:
     pictures(tmp_path / "pics", 300)
     # Blocks of 42 images.

@@ -18,7 +18,6 @@ from zoo import ZooError
 from zoo.data.images import Split
 from zoo.data.options import DataOptions
 from zoo.interfaces import Batch, Model, Player, SampleOptions, Step, Terms, at_step
-from zoo.registry import load_registry
 from zoo.schedules import parse_schedule
 from zoo.training.averaging import Average
 from zoo.training.capture import Captured, Recorder
@@ -37,7 +36,6 @@ from zoo.training.watch import Watch
 from zoo_networks.layers import ToVector
 
 CPU = torch.device("cpu")
-MODELS = load_registry().models.names()
 
 
 class Said(Progress):
@@ -195,9 +193,9 @@ class Reads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["conv-vae", "factor-vae", "realnvp", "svae", "vq-vae"])
 def test_a_step_reads_nothing_back(name: str) -> None:
-    """Of any model but the spherical one, which draws by rejection until all have been accepted."""
+    """Optimisers, means and sums included; the conformance kit holds every model to it. One draws by rejection."""
     trainer = trainer_of(build(f"{name}.tiny"))
     trainer.start()
     trainer.model.train()
@@ -307,7 +305,9 @@ class TestCompiled:
         yield
         torch._dynamo.reset()
 
-    @pytest.mark.parametrize("name", ["conv-vae.tiny", "factor-vae.tiny", "vq-vae.tiny"])
+    @pytest.mark.parametrize(
+        "name", ["conv-vae.tiny", "factor-vae.tiny", pytest.param("vq-vae.tiny", marks=pytest.mark.slow)]
+    )
     def test_changes_nothing_beyond_rounding(self, name: str) -> None:
         said = Said()
         compiled, plain = fit(build(name), said=said, compile=True, epochs=1), fit(build(name), epochs=1)

@@ -314,6 +314,7 @@ def peak(*words: str | Path, code: str = PEAK) -> float:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident sizes are counted otherwise elsewhere")
+@pytest.mark.slow
 def test_a_hundred_times_the_data_take_no_more_memory(tmp_path: Path) -> None:
     shape = (1, 64, 64)
     found = []

@@ -34,7 +34,7 @@ from zoo.runs.card import write_card
 from zoo.runs.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from zoo.runs.folder import WEIGHTS, Run, find_run, new_folder, new_run_folder
 from zoo.runs.forms import TABLES, misfit
-from zoo.runs.loading import find_data, find_parts, metadata_of, options_from, place, save_model
+from zoo.runs.loading import count_parameters, find_data, find_parts, metadata_of, options_from, place, save_model
 from zoo.runs.origin import Origin, keep_files
 from zoo.runs.weights import read_tensors
 from zoo.settings import DEFAULT_DATA, Settings
@@ -360,11 +360,6 @@ def _train(
 def _metadata(job: _Job, trainer: Trainer, outcome: Outcome, reason: str) -> dict[str, Any]:
     facts = {**vars(outcome), "reason": reason, "parameters": count_parameters(job.model)}
     return metadata_of(job.registry, job.settings, job.site, trainer.present_step(), facts)
-
-
-def count_parameters(model: Model) -> int:
-    """Return the number of trained values."""
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _score(job: _Job, step: Step, outcome: Outcome) -> tuple[dict[str, Any], dict[str, Tensor]]:

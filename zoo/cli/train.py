@@ -13,17 +13,16 @@ import click
 from zoo.cli.completion import complete_data, complete_model, complete_run
 from zoo.cli.flags import OptionFlag, flag_name, flag_values
 from zoo.cli.model_command import ModelCommand
-from zoo.cli.seeds import SHOWN, train_and_show
 from zoo.cli.session import session
 from zoo.cli.side_by_side import SIDE_BY_SIDE
 from zoo.cli.terminal import JSON, counted, number, print_json, say
 from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
-from zoo.many.choice import Way
 from zoo.settings import Layer, config_layer, resolve, split_recipe
 from zoo.tracking import Tracker, find_trackers
 
 if TYPE_CHECKING:
+    from zoo.many.choice import Way
     from zoo.registry import Registry
     from zoo.runs.folder import Run
 
@@ -101,6 +100,8 @@ def train(
     name, layers = name_and_layers(registry, models[0] if models else None, config, values)
     settings = resolve(registry, name, layers)
     if seeds is not None:
+        from zoo.cli.seeds import train_and_show
+
         return train_and_show(registry, name, settings, seeds, out, trackers, side_by_side, as_json)
     if side_by_side not in ("auto", "off"):
         raise ZooError(f"--side-by-side {side_by_side} is for several runs; add --seeds 3, or leave it out")
@@ -170,6 +171,8 @@ def _resume(
 
 
 def _show_scores(scores: Mapping[str, Any]) -> None:
+    from zoo.cli.seeds import SHOWN
+
     click.echo("  ".join(f"{name} {number(scores[name])}" for name in SHOWN if scores.get(name) is not None))
 
 

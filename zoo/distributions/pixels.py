@@ -178,7 +178,8 @@ class ContinuousBernoulli(Factorised):
 
 def _log_bernoulli(logits: Tensor, value: Tensor) -> Tensor:
     """Return value * logits - softplus(logits), by torch's one kernel for it."""
-    logits, value = torch.broadcast_tensors(logits, value)  # type: ignore[no-untyped-call]  # torch's
+    kind = torch.promote_types(logits.dtype, value.dtype)
+    logits, value = torch.broadcast_tensors(logits.to(kind), value.to(kind))  # type: ignore[no-untyped-call]  # torch's
     return -F.binary_cross_entropy_with_logits(logits, value, reduction="none")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "count_parameters",
     "find_data",
     "find_parts",
     "load_model",
@@ -40,6 +41,11 @@ from zoo.training.randomness import isolated
 def place(model: Model, device: torch.device | str) -> Model:
     """Move a model to a device, in the memory layout that it is trained and used in."""
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def count_parameters(model: Model) -> int:
+    """Return the number of trained values."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def save_model(path: Path, model: Model, metadata: Mapping[str, Any]) -> None:
