@@ -8,8 +8,8 @@ warm-up and do not count. Before that it shows that it computes the same: loss, 
 zoo's weights. `training` are the seconds from the first step of an epoch to the last, `whole` those with what the
 epoch ends in, such as the zoo's log and checkpoint. Ratios are of `training`, round by round.
 
-All run with as many threads, and on Linux all let the C library keep freed memory as the zoo does for itself
-(`--memory own` leaves each as it comes). MNIST must be below ZOO_DATA. Those that are not installed are told as absent:
+All run with as many threads, and otherwise as they come. On Linux the zoo lets the C library keep freed memory for the
+next step; `--memory kept` has all of them do so. MNIST must be below ZOO_DATA. Those that are not installed are told as absent:
 pip install -r benchmarks/requirements.txt, into this environment or into that of --peer-python.
 """
 
@@ -203,7 +203,7 @@ def main() -> None:
     made.add_argument("--warm-up", type=int, default=1, help="epochs before those that count (default 1)")
     made.add_argument("--compile", action="store_true", help="the zoo with --compile as well")
     made.add_argument("--only", help="some contestants alone, such as 'zoo;bare step'")
-    made.add_argument("--memory", choices=("kept", "own"), default="kept", help="what becomes of freed memory")
+    made.add_argument("--memory", choices=("kept", "own"), default="own", help="what becomes of freed memory")
     made.add_argument("--precision", help="of the zoo, as zoo train takes it; its default without")
     made.add_argument("--peer-python", default=sys.executable, help="the interpreter that has pythae and Lightning")
     options = made.parse_args()
