@@ -19,12 +19,12 @@ from zoo.cli.terminal import JSON, counted, number, print_json, say
 from zoo.cli.trackers import TRACK, tracker_flags, tracker_options
 from zoo.errors import ZooError
 from zoo.settings import Layer, config_layer, resolve, split_recipe
-from zoo.tracking import Tracker, find_trackers
 
 if TYPE_CHECKING:
     from zoo.many.choice import Way
     from zoo.registry import Registry
     from zoo.runs.folder import Run
+    from zoo.tracking import Tracker
 
 
 class TrainCommand(ModelCommand):
@@ -86,6 +86,9 @@ def train(
       zoo train conv-vae --help          shows that model's own options
       zoo train --resume runs/conv-vae-mnist-1
     """
+    # Only now, because help needs it not.
+    from zoo.tracking import find_trackers
+
     registry = session(ctx).registry
     values = {**flag_values(ctx), **({"data": data} if data is not None else {})}
     trackers = find_trackers(registry, tracker_options(ctx, track))

@@ -6,15 +6,14 @@ __all__ = ["Launch", "ProcessLost", "launched", "refuse_launch"]
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zoo.errors import ZooError
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """One of several processes that were started together.
 
     Arguments:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 __all__ = ["WAYS", "Choice", "Way"]
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 Way: TypeAlias = Literal["auto", "off", "processes", "vectorised"]
 """What is asked for: `auto` chooses, `off` is one after another."""
@@ -13,8 +12,7 @@ Way: TypeAlias = Literal["auto", "off", "processes", "vectorised"]
 WAYS: tuple[str, ...] = get_args(Way)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """How runs are trained.
 
     Arguments:
