@@ -9,8 +9,8 @@ zoo's weights. `training` are the seconds from the first step of an epoch to the
 epoch ends in, such as the zoo's log and checkpoint. Ratios are of `training`, round by round.
 
 All run with as many threads, and otherwise as they come. On Linux the zoo lets the C library keep freed memory for the
-next step; `--memory kept` has all of them do so. MNIST must be below ZOO_DATA. Those that are not installed are told as absent:
-pip install -r benchmarks/requirements.txt, into this environment or into that of --peer-python.
+next step; `--memory kept` has all of them do so. MNIST must be below ZOO_DATA. Those that are not installed are told as
+absent: pip install -r benchmarks/requirements.txt, into this environment or into that of --peer-python.
 """
 
 from __future__ import annotations

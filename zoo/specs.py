@@ -39,7 +39,7 @@ GROUPS = ("reconstruction", "likelihood", "latent use", "samples", "representati
 """What metrics are about, in the order of tables."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PartSpec:
     """A part that models can be composed of.
 
@@ -69,7 +69,7 @@ class PartSpec:
     api: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Role:
     """A place in a composition that a part fills.
 
@@ -88,7 +88,7 @@ class Role:
     optional: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CompositionSpec:
     """A kind of model: which roles it has, and the class that puts their parts together.
 
@@ -132,7 +132,7 @@ class CompositionSpec:
         return tuple(ordered)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DatasetSpec:
     """A data set that `--data` can name.
 
@@ -155,7 +155,7 @@ class DatasetSpec:
     api: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetricSpec:
     """A score that `zoo evaluate --metrics NAME` computes.
 
@@ -190,7 +190,7 @@ class MetricSpec:
     api: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrackerSpec:
     """What follows a run where `--track NAME` asks for it, and writes it where people look.
 
