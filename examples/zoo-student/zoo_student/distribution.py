@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.distributions import Chi2
+from torch.distributions import Gamma
 from zoo.distributions import Distribution, Factorised, Normal
 
 from zoo_student.gammas import digamma_step, lgamma_step
@@ -58,7 +58,9 @@ class StudentT(Factorised):
     def rsample(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw a normal over the root of a chi-squared; torch differentiates that in df implicitly."""
         noise = torch.randn((*shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
-        chi2 = Chi2(self.df, validate_args=False).rsample(torch.Size(shape))
+        # A rate that is a plain number would be sent to a GPU at each step.
+        half = torch.full_like(self.df, 0.5)
+        chi2 = Gamma(self.df / 2, half, validate_args=False).rsample(torch.Size(shape))
         return self.loc + self.scale * noise * (self.df / chi2).sqrt()
 
     def log_prob_per_unit(self, value: Tensor) -> Tensor:
