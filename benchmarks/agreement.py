@@ -5,12 +5,13 @@ from __future__ import annotations
 __all__ = ["TOLERANCE", "Reference", "check", "read_reference", "reference_of", "write_reference"]
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from nets import NETS, Vae
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 TOLERANCE = 1e-4
@@ -77,12 +78,19 @@ def reference_of(model: str, batch_size: int = 32) -> Reference:
 
 def write_reference(reference: Reference, path: Path) -> None:
     """Write a reference for another process, which may not have the zoo."""
-    torch.save(asdict(reference), path)
+    many = {"weights": reference.weights, "gradients": reference.gradients}
+    tensors = {f"{name}.{i}": value for name, values in many.items() for i, value in enumerate(values)}
+    save_file(
+        {"x": reference.x, "loss": reference.loss, "mean_images": reference.mean_images.contiguous(), **tensors}, path
+    )
 
 
 def read_reference(path: Path) -> Reference:
     """Read what `write_reference` wrote."""
-    return Reference(**torch.load(path, weights_only=True))
+    tensors = load_file(path)
+    count = sum(name.startswith("weights.") for name in tensors)
+    weights, gradients = ([tensors[f"{name}.{i}"] for i in range(count)] for name in ("weights", "gradients"))
+    return Reference(weights, tensors["x"], tensors["loss"], tensors["mean_images"], gradients)
 
 
 def check(
