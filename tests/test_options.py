@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import zoo
 from zoo import Options, Schedule, Scheduled, Step, ZooError, at_step, option
 from zoo.data.options import DataOptions
+from zoo.interfaces.steps import number_at_step
 from zoo.options import describe
 from zoo.schedules import parse_schedule
 from zoo.training.options import TrainOptions, parse_duration
@@ -247,6 +248,7 @@ def test_malformed_schedules_are_refused_in_one_line(text: str) -> None:
 )
 def test_schedules_have_the_values_that_they_say(text: str, step: Step, value: float) -> None:
     assert float(at_step(parse_schedule(text), step)) == pytest.approx(value, rel=1e-3)
+    assert number_at_step(parse_schedule(text), step) == pytest.approx(value, rel=1e-3)
 
 
 def test_ranges_are_told_in_a_few_characters() -> None:

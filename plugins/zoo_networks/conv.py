@@ -11,7 +11,7 @@ from typing import final
 from torch import Tensor, nn
 
 from zoo import Likelihood, Network, Site
-from zoo_networks.layers import ToMap, ToVector, activation, dense_stack, norm
+from zoo_networks.layers import ToMap, ToVector, dense_stack, norm_and_activation
 from zoo_networks.options import ConvOptions
 from zoo_networks.strides import Strides
 
@@ -29,7 +29,7 @@ class ConvEncoder(Network):
         for c_in, c_out in pairwise((site.shape[0], *options.channels)):
             # A bias before a normalisation would be taken away again.
             layers.append(strides.conv(c_in, c_out, bias=options.norm == "none"))
-            layers += [*norm(options.norm, c_out, spatial=True), activation(options.activation)]
+            layers += _after(options, c_out)
         dense = dense_stack([flat, *options.hidden], options.activation, options.norm)
         self.layers = nn.Sequential(*layers, ToVector(), *dense)
         self.out_shape = (options.hidden[-1] if options.hidden else flat,)
@@ -60,11 +60,11 @@ class ConvDecoder(Network):
         dense = dense_stack([latent, *options.hidden[::-1]], options.activation, options.norm)
         last = options.hidden[0] if options.hidden else latent
         dense.append(nn.Linear(last, math.prod(first), bias=options.norm == "none"))
-        layers = [*norm(options.norm, first[0], spatial=True), activation(options.activation)]
+        layers = _after(options, first[0])
         steps = list(zip(pairwise((*options.channels[::-1], values)), pairwise(sizes), strict=True))
         for (c_in, c_out), (small, large) in steps[:-1]:
             layers.append(strides.transposed(c_in, c_out, small, large, bias=options.norm == "none"))
-            layers += [*norm(options.norm, c_out, spatial=True), activation(options.activation)]
+            layers += _after(options, c_out)
         (c_in, c_out), (small, large) = steps[-1]
         layers.append(strides.transposed(c_in, c_out, small, large, bias=True))
         self.layers = nn.Sequential(nn.Flatten(), *dense, ToMap(first), *layers)
@@ -76,3 +76,7 @@ class ConvDecoder(Network):
 
 def _strides(options: ConvOptions) -> Strides:
     return Strides(options.kernel, options.stride, len(options.channels))
+
+
+def _after(options: ConvOptions, channels: int) -> list[nn.Module]:
+    return norm_and_activation(options.norm, options.activation, channels, spatial=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ToMap", "ToVector", "activation", "dense_stack", "norm"]
+__all__ = ["ToMap", "ToVector", "activation", "dense_stack", "norm", "norm_and_activation"]
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -37,13 +37,22 @@ def norm(name: str, channels: int, *, spatial: bool) -> list[nn.Module]:
     return []
 
 
+def norm_and_activation(norm_name: str, act: str, channels: int, *, spatial: bool) -> list[nn.Module]:
+    """Return what follows a layer: its normalisation, unless that is `none`, and its activation."""
+    normalisation = norm(norm_name, channels, spatial=spatial)
+    follower = activation(act)
+    if normalisation and isinstance(follower, nn.ReLU):
+        # A normalisation keeps what came in and not what came out, so that this needs no memory of its own.
+        follower.inplace = True
+    return [*normalisation, follower]
+
+
 def dense_stack(sizes: Iterable[int], act: str, norm_name: str = "none") -> list[nn.Module]:
     """Return linear layers between successive sizes, each followed by normalisation and activation."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        normalisation = norm(norm_name, n_out, spatial=False)
-        layers.append(nn.Linear(n_in, n_out, bias=not normalisation))
-        layers += [*normalisation, activation(act)]
+        followers = norm_and_activation(norm_name, act, n_out, spatial=False)
+        layers += [nn.Linear(n_in, n_out, bias=len(followers) == 1), *followers]
     return layers
 
 

@@ -11,7 +11,7 @@ from typing import final
 from torch import Tensor, nn
 
 from zoo import Likelihood, Network, Posterior, Site, ZooError
-from zoo_networks.layers import ToMap, activation, norm
+from zoo_networks.layers import ToMap, activation, norm, norm_and_activation
 from zoo_networks.options import ResnetOptions
 from zoo_networks.strides import Strides
 
@@ -102,7 +102,7 @@ def _strides(options: ResnetOptions) -> Strides:
 
 
 def _after(options: ResnetOptions, channels: int) -> list[nn.Module]:
-    return [*norm(options.norm, channels, spatial=True), activation(options.activation)]
+    return norm_and_activation(options.norm, options.activation, channels, spatial=True)
 
 
 def _blocks(options: ResnetOptions) -> list[nn.Module]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from zoo import ZooError
+from zoo_networks.transposed import ToOneChannel
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,6 @@ class Strides:
         """Return a transposed convolution from one size to exactly another, of which `small` is the convolution's."""
         pad, kernel, stride = self.padding, self.kernel, self.stride
         rows, columns = (b - ((a - 1) * stride - 2 * pad + kernel) for a, b in zip(small, large, strict=True))
+        if c_out == 1:
+            return ToOneChannel(c_in, kernel, stride, pad, output_padding=(rows, columns), bias=bias)
         return nn.ConvTranspose2d(c_in, c_out, kernel, stride, pad, output_padding=(rows, columns), bias=bias)

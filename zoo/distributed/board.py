@@ -56,6 +56,7 @@ class Board:
         self._numbers = memoryview(self._map)[size * _LINE :].cast("d")
         pages = torch.frombuffer(self._map, dtype=torch.uint8, offset=size * _LINE)
         self._pages = pages.view(2, size, self.room)
+        self._values = self._pages.view(torch.float32)
         self._turn = 0
         self._barrier = threading.Lock()
         _lock(self._file, rank)
@@ -80,6 +81,17 @@ class Board:
     def pages(self, size: int) -> Tensor:
         """Return the first bytes of everyone's page, `(processes, size)`, to be read before the turn after the next."""
         return self._pages[self._turn % 2, :, :size]
+
+    def share(self, values: Tensor) -> Tensor:
+        """Return everyone's few values, of single precision, `(processes, n)`; each has as many.
+
+        Raises:
+            ProcessLost: If one of them is gone.
+        """
+        count = values.numel()
+        self._values[(self._turn + 1) % 2, self.rank, :count] = values.reshape(-1)
+        self.meet()
+        return self._values[self._turn % 2, :, :count].clone()
 
     def add(self, numbers: Sequence[float]) -> list[float]:
         """Return the sums of a few numbers over all processes, without a tensor.

@@ -70,6 +70,12 @@ class Host(World):
         except ProcessLost as error:
             raise lost(str(error)) from None
 
+    def _share(self, values: Tensor) -> Tensor:
+        try:
+            return self._board.share(values)
+        except ProcessLost as error:
+            raise lost(str(error)) from None
+
     def _sum_at_once(self, flat: Sequence[Tensor]) -> None:
         sizes = [len(tensor) for tensor in flat]
         size = 4 * sum(sizes)
@@ -89,6 +95,8 @@ class Host(World):
             raise lost(str(error)) from None
 
     def gather(self, rows: Tensor, most: int) -> Tensor:
+        if len(rows) == most and rows.dtype == torch.float32 and 4 * rows.numel() <= self._board.room:
+            return self._share(rows).view(self.size * most, *rows.shape[1:])
         mine = _bytes(rows)
         length = most * math.prod(rows.shape[1:]) * rows.element_size()
         everyone = torch.empty(self.size, length, dtype=torch.uint8)

@@ -71,35 +71,32 @@ class _BatchNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, variance, count = ctx.saved_tensors
-        # As if mean and variance were constants: the sums over this process's rows fall out beside.
-        direct, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
-            grad, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        _, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+            grad, x, weight, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )
         sums = torch.stack([by_weight, by_bias])
-        if ctx.idle:
-            # Its rows moved neither mean nor variance, and no loss of its own weighs anything.
-            sums = torch.zeros_like(sums)
-        ctx.world.sum([sums])
-        spread = torch.rsqrt(variance + ctx.eps)
-        slope = -weight * spread**2 * sums[0] / count
-        offset = -weight * spread * sums[1] / count - slope * mean
-        if ctx.idle:
-            return direct, by_weight, by_bias, None, None, None
-        through = _transform(x, slope, offset, torch.zeros_like(mean), torch.ones_like(mean), 0.0)
-        return direct.add_(through), by_weight, by_bias, None, None, None
+        # An idle process's rows moved neither mean nor variance, and no loss of its own weighs anything.
+        sums = torch.zeros_like(sums) if ctx.idle else sums
+        slope = weight * torch.rsqrt(variance + ctx.eps)
+        through = ctx.world.gather(sums.unsqueeze(0), 1).sum(0) * (-slope / count)
+        through = torch.zeros_like(through) if ctx.idle else through
+        by_x = _transform(x, through[0], through[1], mean, variance, ctx.eps)
+        by_x.addcmul_(grad, slope.view(-1, *[1] * (x.ndim - 2)))
+        return by_x, by_weight, by_bias, None, None, None
 
 
 def _pool(x: Tensor, world: World, idle: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Return the mean and the biased variance of each channel over all rows, `(C,)`, and their number, `()`."""
     # Torch's own first half of a batch normalisation, many times as fast on a CPU as `var_mean`.
     mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
-    count = torch.full_like(mean, 0.0 if idle else x.numel() / x.shape[1])
-    mine = torch.stack([mean, variance, count]).unsqueeze(0)
-    means, variances, counts = world.gather(mine, 1).unbind(1)
-    total = counts.sum(0)
-    pooled = (means * counts).sum(0) / total
-    squares = (variances + (means - pooled) ** 2) * counts
-    return pooled, squares.sum(0) / total, total[0]
+    count = mean.new_full((1,), 0.0 if idle else x.numel() / x.shape[1])
+    everyone = world.gather(torch.cat([mean, variance, count]).unsqueeze(0), 1)
+    means, variances, counts = everyone.split_with_sizes([len(mean), len(mean), 1], 1)
+    total = counts.sum()
+    share = counts / total
+    pooled = (share * means).sum(0)
+    distance = means - pooled
+    return pooled, (share * torch.addcmul(variances, distance, distance)).sum(0), total
 
 
 def _transform(x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:

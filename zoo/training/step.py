@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.distributed.company import Company, alone
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
+from zoo.interfaces.steps import number_at_step
 from zoo.options import Scheduled
 from zoo.training.averaging import Average
 from zoo.training.diagnosis import is_finite
@@ -106,7 +107,8 @@ class TrainStep:
 
     def descend(self, step: Step, turns: Sequence[str]) -> None:
         """Move the weights down their gradients, and their running mean after them."""
-        self._optimisers.descend(turns, at_step(self._lr, step))
+        lr = number_at_step(self._lr, step) if self._immediate else at_step(self._lr, step)
+        self._optimisers.descend(turns, lr)
         if self._average is not None:
             self._average.update(step.count)
 
