@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo_networks.layers import norm_and_activation
+from zoo_networks.layers import LinearToMap, norm_and_activation
 from zoo_networks.strides import Strides
 from zoo_networks.transposed import ToOneChannel
 
@@ -109,3 +109,16 @@ class TestNormAndActivation:
     def test_every_activation_has_a_gradient(self, act: str) -> None:
         layer = nn.Sequential(*norm_and_activation("batch", act, 4, spatial=False))
         layer(torch.randn(6, 4, requires_grad=True)).sum().backward()
+
+
+class TestLinearToMap:
+    @pytest.mark.parametrize("rows", [1, 5, 6, 40])
+    @pytest.mark.parametrize("bias", [True, False])
+    def test_is_a_linear_layer_whatever_is_put_in_order(self, rows: int, bias: bool) -> None:
+        layer = LinearToMap(5, (3, 2, 4), bias=bias)
+        x = torch.randn(rows, 5, requires_grad=True)
+        wanted = [x, *layer.parameters()]
+        y, known = layer(x), F.linear(x, layer.weight, layer.bias).reshape(rows, 3, 2, 4)
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(y, known)
+        torch.testing.assert_close(*(torch.autograd.grad(each.square().sum(), wanted) for each in (y, known)))

@@ -11,7 +11,7 @@ from typing import final
 from torch import Tensor, nn
 
 from zoo import Likelihood, Network, Site
-from zoo_networks.layers import ToMap, ToVector, dense_stack, norm_and_activation
+from zoo_networks.layers import LinearToMap, ToVector, dense_stack, norm_and_activation
 from zoo_networks.options import ConvOptions
 from zoo_networks.strides import Strides
 
@@ -59,7 +59,7 @@ class ConvDecoder(Network):
         latent = site.code_size
         dense = dense_stack([latent, *options.hidden[::-1]], options.activation, options.norm)
         last = options.hidden[0] if options.hidden else latent
-        dense.append(nn.Linear(last, math.prod(first), bias=options.norm == "none"))
+        dense.append(LinearToMap(last, first, bias=options.norm == "none"))
         layers = _after(options, first[0])
         steps = list(zip(pairwise((*options.channels[::-1], values)), pairwise(sizes), strict=True))
         for (c_in, c_out), (small, large) in steps[:-1]:
@@ -67,7 +67,8 @@ class ConvDecoder(Network):
             layers += _after(options, c_out)
         (c_in, c_out), (small, large) = steps[-1]
         layers.append(strides.transposed(c_in, c_out, small, large, bias=True))
-        self.layers = nn.Sequential(nn.Flatten(), *dense, ToMap(first), *layers)
+        # Weights are saved by the places of their layers, one of which was something else once.
+        self.layers = nn.Sequential(nn.Flatten(), *dense, nn.Identity(), *layers)
 
     def forward(self, x: Tensor) -> Tensor:
         values: Tensor = self.layers(x)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["ToMap", "ToVector", "activation", "dense_stack", "norm", "norm_and_activation"]
+__all__ = ["LinearToMap", "ToVector", "activation", "dense_stack", "norm", "norm_and_activation"]
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -57,15 +59,28 @@ def dense_stack(sizes: Iterable[int], act: str, norm_name: str = "none") -> list
 
 
 @final
-class ToMap(nn.Module):
-    """Features `(N, C * H * W)` as maps `(N, C, H, W)`, in the memory layout that convolutions are fastest in."""
+class LinearToMap(nn.Linear):
+    """Features `(N, F)` as maps `(N, C, H, W)`, by a linear layer whose numbers come in the order of channels first.
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
-        super().__init__()
+    Where a batch has more rows than there are features, it is the weights that are put into the order in which
+    convolutions are fastest, and not what comes out.
+
+    Arguments:
+        c_in: Features, `F`.
+        shape: The shape of a map.
+        bias: Whether a number is added to every value.
+    """
+
+    def __init__(self, c_in: int, shape: tuple[int, int, int], *, bias: bool) -> None:
+        super().__init__(c_in, math.prod(shape), bias=bias)
         self.shape = shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return _channels_last(x.reshape(-1, *self.shape))
+        c, h, w = self.shape
+        if len(x) <= self.in_features:
+            return _channels_last(super().forward(x).reshape(-1, c, h, w))
+        weight, bias = (None if p is None else _channels_behind(p, c) for p in (self.weight, self.bias))
+        return F.linear(x, weight, bias).reshape(-1, h, w, c).permute(0, 3, 1, 2)
 
 
 @final
@@ -94,6 +109,11 @@ class _Flat(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         return _channels_last(grad.reshape(ctx.shape))
+
+
+def _channels_behind(values: Tensor, channels: int) -> Tensor:
+    """Return values `(C * H * W, ...)` in the order `(H * W * C, ...)`."""
+    return values.reshape(channels, -1, *values.shape[1:]).transpose(0, 1).reshape(values.shape)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import final
 from torch import Tensor, nn
 
 from zoo import Likelihood, Network, Posterior, Site, ZooError
-from zoo_networks.layers import ToMap, activation, norm, norm_and_activation
+from zoo_networks.layers import LinearToMap, activation, norm, norm_and_activation
 from zoo_networks.options import ResnetOptions
 from zoo_networks.strides import Strides
 
@@ -113,9 +113,9 @@ def _first(latent: tuple[int, ...], size: tuple[int, ...], options: ResnetOption
     """Return the layers from a latent to the map that the blocks work on."""
     width, bias = options.channels[-1], options.norm == "none"
     if len(latent) != 3:
-        to_map = ToMap((width, size[0], size[1]))
-        return [nn.Flatten(), nn.Linear(math.prod(latent), math.prod(to_map.shape), bias=bias), to_map,
-                *_after(options, width)]  # fmt: skip
+        to_map = LinearToMap(math.prod(latent), (width, size[0], size[1]), bias=bias)
+        # Weights are saved by the places of their layers, one of which was something else once.
+        return [nn.Flatten(), to_map, nn.Identity(), *_after(options, width)]
     if latent[1:] != size:
         raise ZooError(
             f"the code is a map of {latent[1]}×{latent[2]} and this decoder starts from {size[0]}×{size[1]}; give "
