@@ -100,17 +100,16 @@ class Company:
         if self.world.size == 1:
             return weighed
         values = {"loss": weighed.loss, **weighed.logs, **weighed.adversaries}
-        if self._device.type == "cpu":
-            used = [float(parameter.grad is not None) for parameter in parameters]
-            sums = self.world.add([*(float(value) for value in values.values()), *used])
-            told = torch.tensor(sums[: len(values)])
-            # What one process had no use for, another may have used; what none used is left out, as by one alone.
-            pairs = zip(parameters, sums[len(values) :], strict=True)
-            self.world.sum([_gradient(parameter) for parameter, users in pairs if users])
-        else:
-            told = torch.stack([value.detach().to(torch.float32).reshape(()) for value in values.values()])
-            self.world.sum([told, *map(_gradient, parameters)])
-        pooled = dict(zip(values, told.unbind(), strict=True))
+        numbers = [value.detach().to(torch.float32).reshape(()) for value in values.values()]
+        # What one process had no use for, another may have used; what none used is left out, as by one alone.
+        used = [parameter.grad is not None for parameter in parameters] if self._device.type == "cpu" else []
+        told = torch.cat([torch.stack(numbers), torch.tensor(used, dtype=torch.float32, device=self._device)])
+        # In one message, because each waits for the others.
+        self.world.sum([told, *map(_gradient, parameters)])
+        if used:
+            for parameter, users in zip(parameters, told[len(numbers) :].tolist(), strict=True):
+                parameter.grad = parameter.grad if users else None
+        pooled = dict(zip(values, told.unbind(), strict=False))
         return replace(
             weighed,
             loss=pooled["loss"],
