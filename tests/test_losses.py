@@ -23,6 +23,7 @@ from zoo_autoencoder.parts import MseLikelihood, Reconstruction
 from zoo_beta_vae.capacity import Capacity
 from zoo_beta_vae.options import CapacityOptions, TotalCorrelationOptions
 from zoo_beta_vae.total_correlation import TotalCorrelation, _log_weights, decompose
+from zoo_vae.likelihood_options import GaussianOptions, LaplaceOptions
 from zoo_vae.likelihoods import (
     BernoulliLikelihood,
     ContinuousBernoulliLikelihood,
@@ -30,7 +31,7 @@ from zoo_vae.likelihoods import (
     LaplaceLikelihood,
 )
 from zoo_vae.losses import Elbo
-from zoo_vae.options import ElboOptions, GaussianOptions, LaplaceOptions
+from zoo_vae.options import ElboOptions
 
 SITE = Site((1, 2, 3), 100, {})
 START = Step.of(0, 0, 0)

@@ -32,7 +32,7 @@ from zoo_priors.gaussians import Gaussians, Kernels
 from zoo_priors.mixture import MixturePrior
 from zoo_priors.options import MixturePriorOptions, RealNvpPriorOptions
 from zoo_priors.vamp import VampPrior
-from zoo_vae.options import GammaPriorOptions
+from zoo_vae.prior_options import GammaPriorOptions
 from zoo_vae.priors import GammaPrior
 
 REGISTRY = load_registry(third_party=False)

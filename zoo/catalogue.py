@@ -7,7 +7,7 @@ __all__ = ["OURS", "Catalogue", "Entry", "Source", "folded", "is_name", "qualifi
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from zoo.errors import ZooError, did_you_mean
 
@@ -16,8 +16,7 @@ OURS = "generative-zoo"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where something was declared: a distribution, its version, and the entry point or file within it.
 
     A one-file plugin is a distribution of its own, which has the SHA-256 of the file for a version.
@@ -42,8 +41,7 @@ class Source:
         return known | ({"sha256": self.digest} if self.digest else {})
 
 
-@dataclass(frozen=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """One named thing: the name that users type, what it is, and who provides it."""
 
     name: str
@@ -51,7 +49,7 @@ class Entry(Generic[T]):
     source: Source
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Catalogue(Generic[T]):
     """Named things of one kind; `noun` is what messages call them."""
 

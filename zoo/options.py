@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from zoo.errors import ZooError, did_you_mean
 from zoo.schedules import SHAPES, Schedule, parse_schedule
@@ -52,8 +52,7 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """What is known of one option: everything that a flag, a check or a table needs."""
 
     name: str

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zoo
 from zoo.catalogue import OURS, Catalogue, Entry, Source, is_name
@@ -25,7 +25,7 @@ _TEXTS = ("summary", "family", "paper", "plugin", "extends", "equation", "page")
 _TABLES = ("options", "recipes", "verified")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelSpec:
     """A model of the registry: which parts it is composed of, and what is known of it.
 
@@ -83,8 +83,7 @@ class ModelSpec:
         return self.recipes[name]
 
 
-@dataclass(frozen=True)
-class Loading:
+class Loading(NamedTuple):
     """How a registry was loaded, so that another process can load the same; see `load_registry`."""
 
     third_party: bool
@@ -98,7 +97,7 @@ class Loading:
         )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Registry:
     """Everything that can be named in one process: models, parts, compositions, data sets, metrics, trackers.
 

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.catalogue import Entry
 from zoo.data.options import DataOptions
@@ -25,8 +25,7 @@ _ELSEWHERE = ("model", "composition", "command", "providers", "plugin_files", "t
 """What a run's `config.toml` holds beside its settings."""
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """Settings from one source, by any accepted name; later layers win.
 
     Arguments:
@@ -38,7 +37,7 @@ class Layer:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settings:
     """Everything that determines a run.
 

@@ -37,28 +37,28 @@ def zoo_parts() -> Iterator[PartSpec]:
         name="mlp",
         summary=_SUMMARIES["mlp"],
         part="zoo_networks.dense:MlpEncoder",
-        options="zoo_networks.options:MlpOptions",
+        options="zoo_networks.dense_options:MlpOptions",
     )
     yield PartSpec(
         kind="decoder",
         name="mlp",
         summary=_SUMMARIES["mlp"],
         part="zoo_networks.dense:MlpDecoder",
-        options="zoo_networks.options:MlpOptions",
+        options="zoo_networks.dense_options:MlpOptions",
     )
     yield PartSpec(
         kind="encoder",
         name="linear",
         summary=_SUMMARIES["linear"],
         part="zoo_networks.dense:LinearEncoder",
-        options="zoo_networks.options:LinearOptions",
+        options="zoo_networks.dense_options:LinearOptions",
     )
     yield PartSpec(
         kind="decoder",
         name="linear",
         summary="One linear layer from the code to the pixels.",
         part="zoo_networks.dense:LinearDecoder",
-        options="zoo_networks.options:LinearDecoderOptions",
+        options="zoo_networks.dense_options:LinearDecoderOptions",
     )
     yield PartSpec(
         kind="encoder",

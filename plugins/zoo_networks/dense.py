@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo import Batch, Likelihood, Network, Site
+from zoo_networks.dense_options import LinearDecoderOptions, LinearOptions, MlpOptions
 from zoo_networks.layers import dense_stack
-from zoo_networks.options import LinearDecoderOptions, LinearOptions, MlpOptions
 
 
 @final

@@ -1,8 +1,8 @@
-"""Options of the backbones; imports no torch."""
+"""Options of the convolutional backbones; imports no torch."""
 
 from __future__ import annotations
 
-__all__ = ["ConvOptions", "LinearDecoderOptions", "LinearOptions", "MlpOptions", "ResnetOptions"]
+__all__ = ["Activation", "ConvOptions", "ResnetOptions"]
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -24,28 +24,6 @@ class ConvOptions(Options):
     )
     norm: Literal["batch", "group", "none"] = option("batch", "Normalisation after each layer.")
     activation: Activation = option("relu", "Activation after each layer.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MlpOptions(Options):
-    """Options of a fully connected backbone."""
-
-    hidden: tuple[int, ...] = option((400,), "Sizes of the hidden layers, in the order of data flow.", min=1)
-    activation: Activation = option("relu", "Activation after each hidden layer.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinearOptions(Options):
-    """Options of the linear backbone, on either side."""
-
-    centre: bool = option(False, "Count pixels from the mean of the first batch instead of from black.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinearDecoderOptions(LinearOptions):
-    """Options of the linear decoder, whose layer is its own."""
-
-    start_std: float | None = option(None, "Spread of the first weights; torch's own rule without.", min=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ def _likelihoods() -> Iterator[PartSpec]:
         name="gaussian",
         summary="A normal of fixed, learned or optimal pixel noise.",
         part="zoo_vae.likelihoods:GaussianLikelihood",
-        options="zoo_vae.options:GaussianOptions",
+        options="zoo_vae.likelihood_options:GaussianOptions",
         equation="-log p(x|z) = sum_pixels (x - mean(z))^2 / (2 sigma^2) + D/2 log(2 pi sigma^2)",
         paper="Rybkin, Daniilidis & Levine (2021), arXiv:2006.13202",
     )
@@ -84,7 +84,7 @@ def _likelihoods() -> Iterator[PartSpec]:
         name="laplace",
         summary="The absolute error as a density, less blurred than the squared one.",
         part="zoo_vae.likelihoods:LaplaceLikelihood",
-        options="zoo_vae.options:LaplaceOptions",
+        options="zoo_vae.likelihood_options:LaplaceOptions",
         equation="-log p(x|z) = sum_pixels |x - mean(z)| / scale + D log(2 scale)",
     )
 
@@ -101,6 +101,6 @@ def _priors() -> Iterator[PartSpec]:
             name=name,
             summary=summary,
             part=f"zoo_vae.priors:{name.title()}Prior",
-            options=f"zoo_vae.options:{name.title()}PriorOptions",
+            options=f"zoo_vae.prior_options:{name.title()}PriorOptions",
             equation=equation,
         )

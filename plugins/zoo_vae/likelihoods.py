@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo import Likelihood, Options, Site
 from zoo.distributions import Bernoulli, ContinuousBernoulli, Distribution, Laplace, Normal, OptimalNormal
-from zoo_vae.options import GaussianOptions, LaplaceOptions
+from zoo_vae.likelihood_options import GaussianOptions, LaplaceOptions
 
 
 @final

@@ -1,22 +1,15 @@
-"""Options of variational parts; imports no torch."""
+"""Options of the posteriors, the condition and the bound; imports no torch."""
 
 from __future__ import annotations
 
 __all__ = [
-    "BetaPriorOptions",
     "ElboOptions",
-    "GammaPriorOptions",
-    "GaussianOptions",
     "LabelOptions",
-    "LaplaceOptions",
-    "LaplacePriorOptions",
     "LatentOptions",
     "NormalPosteriorOptions",
-    "NormalPriorOptions",
 ]
 
 from dataclasses import dataclass
-from typing import Literal
 
 from zoo import Options, Scheduled, option
 
@@ -41,57 +34,6 @@ class NormalPosteriorOptions(LatentOptions):
 
     start_std: float | None = option(None, "Spread of the mean's first weights; torch's own rule without.", min=0)
     start_logvar: float | None = option(None, "First log-variance of every image; torch's own rule without.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NormalPriorOptions(Options):
-    """Options of the normal prior."""
-
-    mean: float = option(0.0, "Mean of each unit.")
-    std: float = option(1.0, "Standard deviation of each unit.", above=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaplacePriorOptions(Options):
-    """Options of the Laplace prior."""
-
-    mean: float = option(0.0, "Mean of each unit.")
-    scale: float = option(1.0, "Mean distance from it.", above=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GammaPriorOptions(Options):
-    """Options of the gamma prior."""
-
-    concentration: float = option(2.0, "Shape of each unit's density.", above=0)
-    rate: float = option(1.0, "Inverse scale.", above=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BetaPriorOptions(Options):
-    """Options of the beta prior."""
-
-    a: float = option(2.0, "Weight of one.", above=0)
-    b: float = option(2.0, "Weight of zero.", above=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GaussianOptions(Options):
-    """Options of the Gaussian likelihood."""
-
-    sigma: Literal["fixed", "learned", "optimal"] = option(
-        "optimal", "Pixel noise: a constant, a parameter, or the batch's root mean squared error."
-    )
-    std: float = option(0.1, "The constant, or where learning starts.", above=0)
-    squash: Literal["sigmoid", "identity"] = option("sigmoid", "What keeps the mean image in [0, 1], if anything.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaplaceOptions(Options):
-    """Options of the Laplace likelihood."""
-
-    scale: float = option(0.1, "Mean absolute error that the density is made for.", above=0)
-    squash: Literal["sigmoid", "identity"] = option("sigmoid", "What keeps the mean image in [0, 1], if anything.")
 
 
 @dataclass(frozen=True, kw_only=True)

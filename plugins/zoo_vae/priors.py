@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo import Posterior, Prior, Site
 from zoo.distributions import Beta, Distribution, Gamma, Laplace, Normal
-from zoo_vae.options import BetaPriorOptions, GammaPriorOptions, LaplacePriorOptions, NormalPriorOptions
+from zoo_vae.prior_options import BetaPriorOptions, GammaPriorOptions, LaplacePriorOptions, NormalPriorOptions
 
 
 def _full(site: Site, value: float) -> Tensor:

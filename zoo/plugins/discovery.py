@@ -14,7 +14,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -34,8 +34,7 @@ ENGINE = "engine"
 """The plugin that the engine cannot do without."""
 
 
-@dataclass(frozen=True)
-class Plugin:
+class Plugin(NamedTuple):
     """A plugin that loaded, and what it declares; nothing for `imports_torch` where torch was there before it."""
 
     source: Source
@@ -51,8 +50,7 @@ class Plugin:
     file: PluginFile | None = None
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """A plugin, or one thing in it, that cannot be used; `reason` is one line."""
 
     source: Source
@@ -63,8 +61,7 @@ class Fault:
         return f"plugin {self.source.plugin} ({self.source}): {self.reason}"
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """Something of the plugin interface that a plugin uses and that will go; `text` is one line."""
 
     source: Source
@@ -74,7 +71,7 @@ class Notice:
         return f"plugin {self.source.plugin} ({self.source}): {self.text}"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Plugins:
     """The plugins of a process: those that loaded, and those that did not.
 

@@ -20,7 +20,7 @@ class LevelError(ValueError):
     """A spec of a level that is not read here."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Contract:
     """The plugin interface of one release.
 

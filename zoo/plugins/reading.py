@@ -8,7 +8,8 @@ import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -19,7 +20,26 @@ from zoo.plugins.levels import Contract, LevelError
 from zoo.plugins.tracing import trace
 from zoo.specs import ABILITIES, GROUPS, CompositionSpec, DatasetSpec, MetricSpec, PartSpec, TrackerSpec
 
+_FUNCTIONS = (FunctionType, MethodType, staticmethod, classmethod)
+
+if TYPE_CHECKING:
+    from pluggy import HookimplOpts, HookspecOpts
+
 S = TypeVar("S", PartSpec, CompositionSpec, DatasetSpec, MetricSpec, TrackerSpec)
+
+
+class _Manager(pluggy.PluginManager):
+    """Looks for hooks among a module's functions, because pluggy takes long over each of its names."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if _may_be_hook(plugin, name) else None
+
+    def parse_hookspec_opts(self, module_or_class: ModuleType | type, name: str) -> HookspecOpts | None:
+        return super().parse_hookspec_opts(module_or_class, name) if _may_be_hook(module_or_class, name) else None
+
+
+def _may_be_hook(owner: object, name: str) -> bool:
+    return not isinstance(owner, ModuleType) or isinstance(vars(owner).get(name), _FUNCTIONS)
 
 
 class Reading:
@@ -33,7 +53,7 @@ class Reading:
     def __init__(self, contract: Contract, source: Source) -> None:
         self.contract = contract
         self.source = source
-        self.manager = pluggy.PluginManager(PROJECT)
+        self.manager = _Manager(PROJECT)
         self.faults: list[str] = []
         self.notices: list[str] = []
 
