@@ -1,7 +1,8 @@
 """Images per second of several processes that share each batch, against one process with as many threads in all.
 
-    python benchmarks/distributed.py [--models vae,conv-vae] [--processes 2] [--threads 2] [--batch 128]
-                                     [--images 16384] [--epochs 4] [--rounds 5] [--device cpu] [--network]
+    python benchmarks/distributed.py [--models vae,conv-vae] [--processes 2] [--threads 2]
+                                     [--batches 128,512] [--images 16384] [--epochs 3] [--rounds 5] [--device cpu]
+                                     [--network]
 
 Each figure is a run of its own, started by torchrun where there are several processes, taken in turn with the others;
 images per second are those of its training steps, the median of its epochs after the first. On the CPU, `--threads`
@@ -59,9 +60,9 @@ def train(model: str, batch: int, images: int, epochs: int, device: str) -> dict
         return {"first": meeting.world.first, "speeds": speeds, "loss": records[-1]["train"]["loss"], **facts}
 
 
-def started(arguments: argparse.Namespace, model: str, processes: int) -> float:
+def started(arguments: argparse.Namespace, model: str, batch: int, processes: int) -> float:
     """Run a training in processes of its own, and return its images per second."""
-    words = ["--worker", model, "--batch", arguments.batch, "--images", arguments.images, "--epochs", arguments.epochs]
+    words = ["--worker", model, "--batches", batch, "--images", arguments.images, "--epochs", arguments.epochs]
     words += ["--device", arguments.device, *(["--network"] if arguments.network else [])]
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes] if processes > 1 else []
     threads = max(1, arguments.threads // processes)
@@ -76,12 +77,12 @@ def started(arguments: argparse.Namespace, model: str, processes: int) -> float:
     return statistics.median(speeds)
 
 
-def compare(arguments: argparse.Namespace, model: str) -> dict[str, Spread]:
+def compare(arguments: argparse.Namespace, model: str, batch: int) -> dict[str, Spread]:
     """Return images per second of both, and their ratio in each round."""
     several = f"{arguments.processes} processes"
     contestants = {
-        "one process": partial(started, arguments, model, 1),
-        several: partial(started, arguments, model, arguments.processes),
+        "one process": partial(started, arguments, model, batch, 1),
+        several: partial(started, arguments, model, batch, arguments.processes),
     }
     found = in_turn(contestants, arguments.rounds)
     ratios = [b / a for a, b in zip(*found.values(), strict=True)]
@@ -93,9 +94,9 @@ def main() -> None:
     made = parser(__doc__)
     made.add_argument("--models", default="vae,conv-vae")
     made.add_argument("--processes", type=int, default=2)
-    made.add_argument("--batch", type=int, default=128)
+    made.add_argument("--batches", type=lambda text: [int(one) for one in text.split(",")], default=[128, 512])
     made.add_argument("--images", type=int, default=16384)
-    made.add_argument("--epochs", type=int, default=4)
+    made.add_argument("--epochs", type=int, default=3)
     made.add_argument("--network", action="store_true", help="gloo alone")
     made.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = made.parse_args()
@@ -104,15 +105,19 @@ def main() -> None:
             import zoo.distributed.host
 
             zoo.distributed.host.settle = lambda group: group
-        found = train(arguments.worker, arguments.batch, arguments.images, arguments.epochs, arguments.device)
+        found = train(arguments.worker, arguments.batches[0], arguments.images, arguments.epochs, arguments.device)
         if found["first"]:
             print(json.dumps(found))
         return
     if arguments.device.startswith("cuda") and arguments.processes < 2:
         raise SystemExit(f"--processes {arguments.processes}: there must be two at least")
     prepare(arguments)
-    figures = {model: compare(arguments, model) for model in arguments.models.split(",")}
-    save("distributed", arguments, {"images_per_second": figures})
+    figures = [
+        {"model": model, "batch_size": batch, "images_per_second": compare(arguments, model, batch)}
+        for model in arguments.models.split(",")
+        for batch in arguments.batches
+    ]
+    save("distributed", arguments, {"cases": figures})
 
 
 if __name__ == "__main__":

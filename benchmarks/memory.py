@@ -1,21 +1,18 @@
 """Peak memory of training and of evaluation against the size of the data, from 10 MB to 20 GB.
 
-    python benchmarks/memory.py [--sizes 10MB,100MB,1GB,5GB,20GB] [--model MODEL] [--json FILE]
+    python benchmarks/memory.py [--sizes 10MB,100MB,1GB,5GB,20GB] [--model MODEL] [--rounds 1]
     python benchmarks/memory.py --write FOLDER --sizes 20GB
 
 The data are packed sets of images of 3×64×64 that are written sparse, so that they take hardly any disk, and are read
 like any other. Each size is trained on for one epoch and evaluated in processes of their own; figures are the largest
 resident size of each in MB, beside that of importing torch and of `conv-vae` on MNIST, which needs MNIST under
-ZOO_DATA. `--write` only writes a set, to be used with `--data packed:FOLDER`.
+ZOO_DATA. Of several rounds the largest counts. `--write` only writes a set, to be used with `--data packed:FOLDER`.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -23,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measuring import parser, prepare, save
 
 from zoo.data.header import HEADER, Array, Header, PackedSplit
 
@@ -60,16 +58,17 @@ def peak(command: list[str]) -> tuple[float, float]:
     return usage.ru_maxrss / 1024, time.perf_counter() - begun
 
 
-def measured(size: int, model: str) -> dict[str, float]:
+def measured(size: int, model: str, rounds: int) -> dict[str, float]:
     """Return what training on so many bytes of images, and scoring the model, takes."""
     with tempfile.TemporaryDirectory() as below:
         folder = Path(below, "data")
         write_sparse(folder, size)
         zoo = [sys.executable, "-m", "zoo"]
         train = [*zoo, "train", model, "--data", f"packed:{folder}", "--epochs", "1", "--lr", "1e-4"]
-        trained, seconds = peak([*train, "--out", f"{below}/run"])
-        scored, _ = peak([*zoo, "evaluate", f"{below}/run"])
-    return {"data, MB": size / 1e6, "train, MB": trained, "evaluate, MB": scored, "train, s": seconds}
+        trained = [peak([*train, "--out", f"{below}/{i}"]) for i in range(rounds)]
+        scored = [peak([*zoo, "evaluate", f"{below}/{i}"]) for i in range(rounds)]
+    train_mb, train_seconds = (max(values) for values in zip(*trained, strict=True))
+    return {"data, MB": size / 1e6, "train, MB": train_mb, "evaluate, MB": max(scored)[0], "train, s": train_seconds}
 
 
 def on_mnist() -> float:
@@ -88,28 +87,23 @@ def read_size(text: str) -> int:
 
 
 def main() -> None:
-    """Print the figures as JSON, or write a set."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="linear-vae")
-    parser.add_argument("--sizes", default="10MB,100MB,1GB,5GB,20GB")
-    parser.add_argument("--json", type=Path, help="Write the figures to this file too.")
-    parser.add_argument("--write", type=Path, help="Write a set of the first size here, and measure nothing.")
-    arguments = parser.parse_args()
+    """Measure, and write the results; or write a set."""
+    made = parser(__doc__, rounds=1)
+    made.add_argument("--model", default="linear-vae")
+    made.add_argument("--sizes", default="10MB,100MB,1GB,5GB,20GB")
+    made.add_argument("--write", type=Path, help="write a set of the first size here, and measure nothing")
+    arguments = made.parse_args()
     sizes = [read_size(text) for text in arguments.sizes.split(",")]
     if arguments.write is not None:
         write_sparse(arguments.write, sizes[0])
         return
-    found = {
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+    prepare(arguments)
+    figures = {
         "import torch, MB": peak([sys.executable, "-c", "import torch"])[0],
         "conv-vae on mnist, MB": on_mnist(),
-        "model": arguments.model,
-        "sizes": [measured(size, arguments.model) for size in sizes],
+        "sizes": [measured(size, arguments.model, arguments.rounds) for size in sizes],
     }
-    text = json.dumps(found, indent=2)
-    if arguments.json is not None:
-        arguments.json.write_text(text + "\n")
-    print(text)
+    save("memory", arguments, figures)
 
 
 if __name__ == "__main__":

@@ -183,12 +183,12 @@ def _sweep(document: Mapping[str, Any]) -> str:
 
 def _distributed(document: Mapping[str, Any]) -> str:
     rows = []
-    for name in NETS:
-        one = document.get("images_per_second", {}).get(name, {})
-        several = next((found for key, found in one.items() if key.endswith("processes")), None)
-        cells = [_cell(found, _whole) for found in (one.get("one process"), several)]
-        rows.append((f"`{name}`", *cells, _cell(one.get("ratio"), _times)))
-    return table(("model", "one process", "several", "several / one"), rows)
+    for case in document.get("cases", ()):
+        one = case["images_per_second"]
+        several = next(found for key, found in one.items() if key.endswith("processes"))
+        cells = [_cell(found, _whole) for found in (one["one process"], several)]
+        rows.append((f"`{case['model']}`", str(case["batch_size"]), *cells, _cell(one["ratio"], _times)))
+    return table(("model", "batch", "one process", "several", "several / one"), rows or [("", "", "", "", "")])
 
 
 def _memory(document: Mapping[str, Any]) -> str:

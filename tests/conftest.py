@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -26,6 +27,9 @@ from zoo.evaluation.measure import score, usual
 from zoo.evaluation.subject import Subject
 from zoo.interfaces import Batch, Model, Step
 from zoo.registry import load_registry
+
+# As in a terminal: a shell lets what it runs in the background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ def tasks_of(model: str, seeds: range, **options: Any) -> list[Task]:
         Task(f"seed {seed}", replace(settings, training=replace(settings.training, seed=seed)), Path(f"seed{seed}"))
         for seed in seeds
     ]
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[signal.Handlers], object]]:
+    """Sets what Ctrl-C does in this process, until the test ends."""
+    before = signal.getsignal(signal.SIGINT)
+    yield partial(signal.signal, signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 def children() -> list[int]:
@@ -139,8 +148,13 @@ class TestProcesses:
             assert not find_run(f"seed{seed}").scores
             assert (Path(f"seed{seed}") / "checkpoint").is_dir()
 
-    def test_workers_end_with_their_parent(self, here: Path, zoo_process: ZooProcess) -> None:
+    @pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["in front", "in the background"])
+    def test_workers_end_with_their_parent(
+        self, here: Path, zoo_process: ZooProcess, handler: signal.Handlers, ctrl_c: Callable[[signal.Handlers], object]
+    ) -> None:
         """Even where it is killed, and cannot say so; the run is saved then too."""
+        # Which is handed down.
+        ctrl_c(handler)
         words = ("train", "vae.tiny", *QUICK, "--epochs", "5000", "--seeds", "2", "--side-by-side", "processes")
         with zoo_process.start(*words, **OURS) as process:
             assert process.stderr is not None

@@ -12,6 +12,7 @@ import _thread
 import os
 import pickle
 import queue
+import signal
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ EVERY = 0.2
 
 def main() -> None:
     """Train what stdin asks for until it ends."""
+    # A parent in the background may have handed down that it is to be ignored, and then nothing would end a run.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     inbox = Inbox(sys.stdin.buffer)
     out = _own_stdout()
     # Broken pipes: nobody is left to tell.
