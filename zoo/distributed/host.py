@@ -95,7 +95,7 @@ class Host(World):
             raise lost(str(error)) from None
 
     def gather(self, rows: Tensor, most: int) -> Tensor:
-        # The shorter way leaves the same bytes in the same place, in one turn, for one that has fewer rows and goes below.
+        # In one turn and at the same place, so that one that has fewer rows, and goes on below, finds the same bytes.
         if len(rows) == most and rows.dtype == torch.float32 and 4 * rows.numel() <= self._board.room:
             return self._share(rows).view(self.size * most, *rows.shape[1:])
         mine = _bytes(rows)
