@@ -89,7 +89,7 @@ def exact_norm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tasks_of(model: str, each: list[dict[str, Any]], **options: Any) -> list[Task]:
-    shared = {"data": "npz:small.npz", "limit": 80, "batch_size": 16, "epochs": 4, "device": "cpu", **options}
+    shared = {"data": "npz:small.npz", "limit": 76, "batch_size": 16, "epochs": 4, "device": "cpu", **options}
     return [
         Task(f"run {i}", resolve(REGISTRY, model, [Layer("test", {**shared, **own})]), Path(f"run{i}"))
         for i, own in enumerate(each)
@@ -227,10 +227,10 @@ def test_a_sweep_is_the_same_whichever_way(zoo_here: Here) -> None:
     for way in ("off", "vectorised"):
         # Apart, because a run that exists is not trained again.
         Path(way).mkdir()
-        done = zoo_here(*words, "--side-by-side", way, "--out", f"{way}/sweep", "--limit", "80")
+        done = zoo_here(*words, "--side-by-side", way, "--out", f"{way}/sweep", "--limit", "72")
         assert ("2 runs vectorised in one step" in done.err) == (way == "vectorised")
         found[way] = json.loads(Path(f"{way}/sweep/results.json").read_text())["points"]
-        again = zoo_here(*words, "--side-by-side", way, "--out", f"{way}/sweep", "--limit", "80")
+        again = zoo_here(*words, "--side-by-side", way, "--out", f"{way}/sweep", "--limit", "72")
         assert again.err.count("trained with the same settings") == 2
         assert "in one step" not in again.err
     for one, other in zip(found["off"], found["vectorised"], strict=True):

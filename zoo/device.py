@@ -1,8 +1,8 @@
-"""Where a model runs."""
+"""Where a model runs, and waiting for it."""
 
 from __future__ import annotations
 
-__all__ = ["choose_device"]
+__all__ = ["choose_device", "wait_for"]
 
 import re
 
@@ -31,6 +31,12 @@ def choose_device(name: str) -> torch.device:
     if device.type == "mps" and not _has_mps():
         raise ZooError("--device mps: torch finds no Apple GPU here; use --device cpu, or auto")
     return device
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told; others have done it by now."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _has_mps() -> bool:

@@ -8,17 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Generic, TypeVar, final
 
 import torch
-from torch import Tensor
 
-from zoo.data.images import InMemory
 from zoo.errors import one_line
 from zoo.interfaces import Step, Terms
-from zoo.training.feed import Stored
+from zoo.training.feed import Kept
 from zoo.training.randomness import random_state, set_random_state
-from zoo.training.step import TrainStep
+from zoo.training.step import Repeatable
+
+K = TypeVar("K", bound=Kept)
 
 _WARM_UP = 3
 """Steps of a kind that are taken one by one first, in which libraries choose their algorithms and states are made."""
@@ -31,8 +31,15 @@ class Recorder(ABC):
     """Turns work into something that does the same again."""
 
     @abstractmethod
-    def record(self, work: Callable[[], Terms]) -> tuple[Callable[[], None], Terms]:
-        """Return what repeats the work, and the terms that it writes each time; the work is not done yet."""
+    def record(
+        self, work: Callable[[], Terms], generators: Sequence[torch.Generator]
+    ) -> tuple[Callable[[], None], Terms]:
+        """Return what repeats the work, and the terms that it writes each time; the work is not done yet.
+
+        Arguments:
+            work: The work.
+            generators: What it draws from beside the device's own generator.
+        """
 
 
 @final
@@ -42,8 +49,12 @@ class CudaRecorder(Recorder):
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
 
-    def record(self, work: Callable[[], Terms]) -> tuple[Callable[[], None], Terms]:
+    def record(
+        self, work: Callable[[], Terms], generators: Sequence[torch.Generator]
+    ) -> tuple[Callable[[], None], Terms]:
         graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            graph.register_generator_state(generator)
         # Of this thread alone: another one may be copying the next batches.
         mode = "thread_local"
         with torch.cuda.graph(graph, self._pool, torch.cuda.current_stream(), capture_error_mode=mode):
@@ -67,16 +78,16 @@ def stream_of_its_own(device: torch.device) -> Iterator[None]:
 
 
 @dataclass
-class _Kind:
+class _Kind(Generic[K]):
     """Steps that are alike: the same players, and as many images."""
 
     taken: int = 0
-    batch: Stored | None = None
+    batch: K | None = None
     replay: Callable[[], None] | None = None
     terms: Terms | None = None
 
 
-class Captured:
+class Captured(Generic[K]):
     """Steps recorded once for each kind and repeated from then on; one by one where they cannot be.
 
     A recording is of the launches alone. What the host decides in a step is decided once, so a model that decides by
@@ -90,20 +101,20 @@ class Captured:
         say: Told what was done, once.
     """
 
-    def __init__(self, step: TrainStep, recorder: Recorder, say: Callable[[str], None]) -> None:
+    def __init__(self, step: Repeatable[K], recorder: Recorder, say: Callable[[str], None]) -> None:
         self._step = step
         self._recorder: Recorder | None = recorder
         self._say = say
-        self._kinds: dict[tuple[object, ...], _Kind] = {}
+        self._kinds: dict[tuple[object, ...], _Kind[K]] = {}
         self._told = False
 
-    def __call__(self, stored: Stored, step: Step, turns: Sequence[str]) -> Terms:
-        """Take a step; arguments as those of `TrainStep`, and `step` the same tensors each time."""
+    def __call__(self, stored: K, step: Step, turns: Sequence[str]) -> Terms:
+        """Take a step; arguments as those of the step, and `step` the same tensors each time."""
         if self._recorder is None:
             return self._step(stored, step, turns)
-        kind = self._kinds.setdefault((*turns, len(stored)), _Kind())
+        kind = self._kinds.setdefault((*turns, *stored.sizes), _Kind())
         if kind.replay is not None and kind.batch is not None and kind.terms is not None:
-            _copy(stored, kind.batch)
+            stored.write(kind.batch)
             kind.replay()
             return kind.terms
         kind.taken += 1
@@ -111,26 +122,31 @@ class Captured:
             self._record(kind, stored, step, turns)
         return self._step(stored, step, turns)
 
-    def _record(self, kind: _Kind, stored: Stored, step: Step, turns: Sequence[str]) -> None:
+    def _record(self, kind: _Kind[K], stored: K, step: Step, turns: Sequence[str]) -> None:
         assert self._recorder is not None
-        batch = _cloned(stored)
+        batch = stored.clone()
         tried = _Tried(self._step)
         try:
-            replay, terms = self._recorder.record(lambda: self._step(batch, step, turns))
+            replay, terms = self._recorder.record(
+                lambda: self._step.plainly(batch, step, turns), self._step.generators()
+            )
             tried.put_back()
-            alone = _loss_of(self._step(batch, step, turns))
+            alone = _losses_of(self._step(batch, step, turns))
             tried.put_back()
             replay()
-            repeated = _loss_of(terms)
+            repeated = _losses_of(terms)
         except Exception as error:
             self._give_up(f"it cannot be recorded ({one_line(error)})")
         else:
-            if abs(repeated - alone) <= _SAME * max(abs(alone), 1e-6):
+            differs = [
+                (a, b) for a, b in zip(repeated, alone, strict=True) if not abs(a - b) <= _SAME * max(abs(b), 1e-6)
+            ]
+            if not differs:
                 kind.batch, kind.replay, kind.terms = batch, replay, terms
                 self._tell("steps run as one recorded graph each")
             else:
-                differs = f"recorded, its loss is {repeated:.6g} and not {alone:.6g}"
-                self._give_up(f"{differs}: something in it is decided on the host")
+                told = f"recorded, its loss is {differs[0][0]:.6g} and not {differs[0][1]:.6g}"
+                self._give_up(f"{told}: something in it is decided on the host")
         tried.put_back()
 
     def _give_up(self, why: str) -> None:
@@ -147,40 +163,29 @@ class Captured:
 class _Tried:
     """What a step writes, kept so that one can be tried and undone."""
 
-    def __init__(self, step: TrainStep) -> None:
+    def __init__(self, step: Repeatable[K]) -> None:
         self._tensors = step.tensors()
         self._values = [value.clone() for value in self._tensors]
         self._device = self._tensors[0].device
         self._random = random_state(self._device)
+        self._generators = [(generator, generator.get_state()) for generator in step.generators()]
 
     def put_back(self) -> None:
         with torch.no_grad():
             for value, before in zip(self._tensors, self._values, strict=True):
                 value.copy_(before)
         set_random_state(self._random, self._device)
+        for generator, before in self._generators:
+            generator.set_state(before)
 
 
-def _loss_of(terms: Terms) -> float:
-    return float(terms.loss.detach()) + sum(float(loss.detach()) for loss in terms.adversaries.values())
+def _losses_of(terms: Terms) -> list[float]:
+    """Return the losses of every player, of every model."""
+    losses = [loss.detach().reshape(-1).tolist() for loss in (terms.loss, *terms.adversaries.values())]
+    return [value for each in losses for value in each]
 
 
 def _detached(terms: Terms) -> Terms:
     """Return terms without the graph of their gradients, whose memory the next recording needs."""
     logs = {name: value.detach() for name, value in terms.logs.items()}
     return Terms(terms.loss.detach(), logs, {name: value.detach() for name, value in terms.adversaries.items()})
-
-
-def _cloned(stored: Stored) -> Stored:
-    labels = {name: value.clone() for name, value in stored.images.y.items()}
-    return Stored(InMemory(stored.images.x.clone(), labels), stored.index.clone())
-
-
-def _copy(stored: Stored, into: Stored) -> None:
-    _write(stored.images.x, into.images.x)
-    _write(stored.index, into.index)
-    for name, value in into.images.y.items():
-        _write(stored.images.y[name], value)
-
-
-def _write(value: Tensor, into: Tensor) -> None:
-    into.copy_(value, non_blocking=True)

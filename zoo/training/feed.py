@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Feed", "Stored"]
+__all__ = ["Feed", "Kept", "Several", "Stored"]
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self, final
 
 import torch
 from torch import Tensor
@@ -20,8 +22,26 @@ from zoo.training.stream import Stream
 _LAYOUT = torch.channels_last
 
 
+class Kept(ABC):
+    """What a step is given: a batch, or one for each of several models, in memory that the next may be written to."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, ...]:
+        """How many images each batch has."""
+
+    @abstractmethod
+    def clone(self) -> Self:
+        """Return the same in memory of its own."""
+
+    @abstractmethod
+    def write(self, into: Self) -> None:
+        """Write it over another of the same sizes; a GPU is not waited for."""
+
+
+@final
 @dataclass(frozen=True)
-class Stored:
+class Stored(Kept):
     """A batch as it is kept, before it is read.
 
     Arguments:
@@ -37,6 +57,43 @@ class Stored:
 
     def __getitem__(self, rows: slice) -> Stored:
         return Stored(self.images[rows], self.index[rows])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (len(self),)
+
+    def clone(self) -> Stored:
+        labels = {name: value.clone() for name, value in self.images.y.items()}
+        return Stored(InMemory(self.images.x.clone(), labels), self.index.clone())
+
+    def write(self, into: Stored) -> None:
+        into.images.x.copy_(self.images.x, non_blocking=True)
+        into.index.copy_(self.index, non_blocking=True)
+        for name, value in into.images.y.items():
+            value.copy_(self.images.y[name], non_blocking=True)
+
+
+@final
+@dataclass(frozen=True)
+class Several(Kept):
+    """A batch for each of several models.
+
+    Arguments:
+        each: The batches, in the order of the models.
+    """
+
+    each: tuple[Stored, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(map(len, self.each))
+
+    def clone(self) -> Several:
+        return Several(tuple(stored.clone() for stored in self.each))
+
+    def write(self, into: Several) -> None:
+        for stored, there in zip(self.each, into.each, strict=True):
+            stored.write(there)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["LossOf", "NotFinite", "TrainStep", "position"]
+__all__ = ["LossOf", "NotFinite", "Repeatable", "TrainStep", "position"]
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -17,10 +18,12 @@ from zoo.interfaces.steps import number_at_step
 from zoo.options import Scheduled
 from zoo.training.averaging import Average
 from zoo.training.diagnosis import is_finite
-from zoo.training.feed import Feed, Stored
+from zoo.training.feed import Feed, Kept, Stored
 from zoo.training.players import Optimisers
 from zoo.training.sums import Sums
 from zoo.training.watch import Watch
+
+K = TypeVar("K", bound=Kept)
 
 LossOf: TypeAlias = Callable[[Batch, Step], Terms]
 """A model's loss, or what computes the same faster."""
@@ -40,11 +43,39 @@ class NotFinite(Exception):
         self.terms = terms
 
 
-class TrainStep:
-    """A step of training, in which nothing is read back from a GPU, so that it can be captured as it is.
+class Repeatable(ABC, Generic[K]):
+    """A step in which nothing is read back from a GPU, so that it can be recorded as it is.
 
     What changes from step to step reaches it as tensors: the batch, and how far the run is. All else that it reads it
     also writes, in place.
+    """
+
+    @abstractmethod
+    def __call__(self, stored: K, step: Step, turns: Sequence[str]) -> Terms:
+        """Take a step, and return its terms.
+
+        Arguments:
+            stored: The batch, on the device.
+            step: How far the run is, on the device.
+            turns: The players whose turn it is.
+        """
+
+    def plainly(self, stored: K, step: Step, turns: Sequence[str]) -> Terms:
+        """Take a step as it is recorded: without what the host keeps to undo one."""
+        return self(stored, step, turns)
+
+    @abstractmethod
+    def tensors(self) -> list[Tensor]:
+        """Return everything that a step writes, to be put back after one that was only tried."""
+
+    @abstractmethod
+    def generators(self) -> list[torch.Generator]:
+        """Return what a step draws from beside the device's own generator."""
+
+
+@final
+class TrainStep(Repeatable[Stored]):
+    """A step of training: of one model, by one process or several.
 
     Arguments:
         model: The model, on its device.
@@ -83,12 +114,7 @@ class TrainStep:
         self._immediate = device.type == "cpu"
 
     def __call__(self, stored: Stored, step: Step, turns: Sequence[str]) -> Terms:
-        """Take a step.
-
-        Arguments:
-            stored: The batch, on the device; of several processes, that of all of them.
-            step: How far the run is, on the device.
-            turns: The players whose turn it is.
+        """Take a step; of several processes, `stored` is the batch of all of them.
 
         Raises:
             NotFinite: If a loss is not finite and the device need not be waited for to know.
@@ -96,27 +122,38 @@ class TrainStep:
         batch, terms = self.share(self._loss, self._feed, stored, step, varied=True)
         self._optimisers.find_gradients(terms, turns)
         terms = self._company.pool(terms, self._optimisers.parameters(turns))
+        self._move(batch, terms, len(stored), step, turns)
+        return terms
+
+    def follow(
+        self,
+        gradients: Mapping[str, Sequence[Tensor | None]],
+        batch: Batch,
+        terms: Terms,
+        step: Step,
+        turns: Sequence[str],
+    ) -> None:
+        """Take a step whose terms and gradients, of each player's parameters in their order, were computed elsewhere.
+
+        Raises:
+            NotFinite: As for a step.
+        """
+        for name in turns:
+            self._optimisers.take_gradients(name, gradients[name])
+        self._move(batch, terms, len(batch.index), step, turns)
+
+    def _move(self, batch: Batch, terms: Terms, images: int, step: Step, turns: Sequence[str]) -> None:
+        """Move the weights down their gradients, and their running mean after them, and add the terms up."""
         if self._immediate:
             if not is_finite(terms):
                 raise NotFinite(batch, terms)
         else:
             self.watch.note(terms, step)
-        self.descend(step, turns)
-        self.sums.add(terms, len(stored))
-        return terms
-
-    def descend(self, step: Step, turns: Sequence[str]) -> None:
-        """Move the weights down their gradients, and their running mean after them."""
         lr = number_at_step(self._lr, step) if self._immediate else at_step(self._lr, step)
         self._optimisers.descend(turns, lr)
         if self._average is not None:
             self._average.update(step.count)
-
-    def follow(self, gradients: Mapping[str, Sequence[Tensor | None]], step: Step, turns: Sequence[str]) -> None:
-        """Move the weights down gradients that were computed elsewhere, of each player's parameters in their order."""
-        for name in turns:
-            self._optimisers.take_gradients(name, gradients[name])
-        self.descend(step, turns)
+        self.sums.add(terms, images)
 
     def share(self, loss: LossOf, feed: Feed, stored: Stored, step: Step, *, varied: bool) -> tuple[Batch, Terms]:
         """Return this process's part of a batch, and its part of the terms, which sum up to those of the batch."""
@@ -132,12 +169,14 @@ class TrainStep:
         return self._optimisers.turns(count)
 
     def tensors(self) -> list[Tensor]:
-        """Return everything that a step writes, to be put back after one that was only tried."""
         written = [*self.model.parameters(), *self.model.buffers(), *self._optimisers.state()[0].values()]
         written += [*self.sums.state().values(), *self.watch.tensors()]
         if self._average is not None:
             written += self._average.state().values()
         return [value.detach() for value in written]
+
+    def generators(self) -> list[torch.Generator]:
+        return []
 
 
 def position(device: torch.device) -> Callable[[float, float, float], Step]:

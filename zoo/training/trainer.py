@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from zoo.device import wait_for
 from zoo.distributed.company import Company, alone
 from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
@@ -208,7 +209,7 @@ class Trainer:
             self._at.count += 1
             last = self._at.position == len(self.data.train)
             if last:
-                _wait_for(self._device)
+                wait_for(self._device)
             now = time.perf_counter()
             taken, asked = self._company.agree(now - mark, interruption.asked, None if last else self._at.count)
             mark = now
@@ -233,6 +234,14 @@ class Trainer:
             self._take(stored, step, self._step.turns(self._at.count))
         except NotFinite as found:
             self.give_up(found.terms, found.batch, step)
+        self.look()
+
+    def look(self) -> None:
+        """Hear of a loss that was not finite, from a device that is not waited for.
+
+        Raises:
+            Diverged: If one was, by what is known by now.
+        """
         bad = self._step.watch.look(self._at.count)
         if bad is not None:
             # A GPU found it some steps ago: its weights are no longer good, but the checkpoint's are.
@@ -376,11 +385,6 @@ class Trainer:
         self._patience.best, self._patience.waited = math.inf if best is None else best, facts.pop("waited")
         self._patience.weights = checkpoint.under("best")
         self._at = Counters(**facts)
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _first_bad(values: Mapping[str, float]) -> str:

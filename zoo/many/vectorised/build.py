@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["joint_step"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -21,7 +22,7 @@ from zoo.registry import Registry
 from zoo.runs.loading import place
 from zoo.schedules import Varied
 from zoo.settings import Settings
-from zoo.training.feed import Stored
+from zoo.training.feed import Several
 from zoo.training.randomness import isolated
 from zoo.training.trainer import Trainer
 
@@ -31,7 +32,7 @@ def joint_step(
     trainers: Sequence[Trainer],
     generators: Sequence[torch.Generator],
     settings: Sequence[Settings],
-    stored: Sequence[Stored],
+    stored: Several,
     step: Step,
 ) -> JointStep:
     """Return the joint step of runs of one kind, once it was seen that it is what each would compute alone.
@@ -53,17 +54,28 @@ def joint_step(
         for i, (trainer, generator) in enumerate(zip(trainers, generators, strict=True))
     ]
     varied = {name: Varied() for name in differ}
-    try:
-        draws = hear(members[0], stored[0], step)
+    with _telling_why():
         base = _base(registry, trainers[0], settings[0], varied)
-        joint = JointStep(members, base, varied, draws)
-        agree(joint, stored, step)
+        joint = JointStep(members, base, varied, _learn)
+        joint.know(stored, step)
+    return joint
+
+
+def _learn(joint: JointStep, stored: Several, step: Step) -> None:
+    with _telling_why():
+        joint.hear(stored.sizes, hear(joint.members[0], stored.each[0], step))
+        agree(joint, stored.each, step)
+
+
+@contextmanager
+def _telling_why() -> Iterator[None]:
+    try:
+        yield
     except Unfit:
         raise
     # Whatever torch.func, or the code of a part that meets what it does not expect, stumbles over.
     except Exception as error:
         raise Unfit(one_line(error).partition(". ")[0]) from error
-    return joint
 
 
 def _own(differ: Mapping[str, Sequence[Scheduled]], i: int) -> dict[str, Scheduled]:

@@ -6,12 +6,14 @@ order: reading, optimisers, running means. What costs is done for all: the loss 
 
 from __future__ import annotations
 
-__all__ = ["JointStep", "Member"]
+__all__ = ["JointStep", "Member", "NotAllFinite"]
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +23,9 @@ from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.many.vectorised.noise import Draw, Drawing, Playing, Unfit
 from zoo.many.vectorised.stack import Stack
 from zoo.options import Scheduled
-from zoo.schedules import Varied
-from zoo.training.feed import Feed, Stored
-from zoo.training.step import NotFinite, TrainStep
+from zoo.schedules import Schedule, Varied
+from zoo.training.feed import Feed, Several, Stored
+from zoo.training.step import NotFinite, Repeatable, TrainStep
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Member:
     options: Mapping[str, Scheduled]
 
 
+class NotAllFinite(Exception):
+    """Losses of some models are not finite; these did not take the step, and all others did.
+
+    Arguments:
+        each: What is not finite, by the model's place.
+    """
+
+    def __init__(self, each: Mapping[int, NotFinite]) -> None:
+        super().__init__("not all losses are finite")
+        self.each = each
+
+
 class _LossOf(nn.Module):
     """A model's loss as what a module computes, which is what torch.func calls."""
 
@@ -56,48 +70,87 @@ class _LossOf(nn.Module):
         return self.model.loss(batch, step)
 
 
-class JointStep:
-    """A step of many models.
+@final
+class JointStep(Repeatable[Several]):
+    """A step of many models, whose terms are `(M,)` each.
 
     Arguments:
         members: The models.
         base: A model like them, whose weights are of no matter, with `varied` in the place of options that differ.
         varied: What stands there, by name.
-        draws: The noise that a loss draws, in its order.
+        learn: Called with batches of sizes that are new, before the first step with them; finds out by `hear` what is
+            drawn, and whether all is well.
     """
 
-    def __init__(
-        self, members: Sequence[Member], base: Model, varied: Mapping[str, Varied], draws: Sequence[Draw]
-    ) -> None:
+    def __init__(self, members: Sequence[Member], base: Model, varied: Mapping[str, Varied], learn: Learn) -> None:
         self.members = members
-        self.draws = draws
+        self._learn = learn
+        self._draws: dict[tuple[int, ...], Sequence[Draw]] = {}
         self.stack = Stack([member.model for member in members])
         self._loss = _LossOf(base).train()
         self._varied = varied
+        device = next(iter(base.parameters())).device
+        # On the device from the beginning: a number that is sent there cannot be part of a recorded step.
+        self._constants = {name: [_constant(member.options[name], device) for member in members] for name in varied}
         players = members[0].model.players()
         self._names = {name: self.stack.names(0, player.parameters) for name, player in players.items()}
 
-    def __call__(self, stored: Sequence[Stored], step: Step, turns: Sequence[str]) -> dict[int, NotFinite]:
-        """Take a step, and return who did not, because a loss of theirs was not finite.
-
-        Arguments:
-            stored: The batch of each.
-            step: How far all of them are.
-            turns: The players whose turn it is.
+    def __call__(self, stored: Several, step: Step, turns: Sequence[str]) -> Terms:
+        """Take a step.
 
         Raises:
-            Unfit: As `compute`.
+            NotAllFinite: If losses are not finite and the device need not be waited for to know.
+            Unfit: If the noise is not drawn as it was; generators and buffers are as before then.
         """
-        batches, terms = self.compute(stored, step)
-        finite, gradients = _finite(terms), self.find_gradients(terms, turns)
+        self.know(stored, step)
+        with self._unless_unfit():
+            return self.plainly(stored, step, turns)
+
+    def know(self, stored: Several, step: Step) -> None:
+        """Make sure that steps with batches of such sizes are known.
+
+        Raises:
+            Unfit: If they cannot be taken together.
+        """
+        if stored.sizes not in self._draws:
+            self._learn(self, stored, step)
+
+    def hear(self, sizes: tuple[int, ...], draws: Sequence[Draw]) -> None:
+        """Be told the noise that a loss draws, in its order, for batches of these sizes."""
+        self._draws[sizes] = draws
+
+    def plainly(self, stored: Several, step: Step, turns: Sequence[str]) -> Terms:
+        batches = self.read(stored.each)
+        terms = self.losses(batches, step)
+        gradients = self.find_gradients(terms, turns)
         bad: dict[int, NotFinite] = {}
         for i, (member, own) in enumerate(zip(self.members, _apart(terms, len(self.members)), strict=True)):
-            if finite[i]:
-                member.step.follow({name: gradients[name][i] for name in turns}, step, turns)
-                member.step.sums.add(own, len(stored[i]))
-            else:
-                bad[i] = NotFinite(batches[i], own)
-        return bad
+            try:
+                member.step.follow({name: gradients[name][i] for name in turns}, batches[i], own, step, turns)
+            except NotFinite as found:
+                bad[i] = found
+        if bad:
+            raise NotAllFinite(bad)
+        return terms
+
+    @contextmanager
+    def _unless_unfit(self) -> Iterator[None]:
+        states = [member.noise.get_state() for member in self.members]
+        buffers = {name: value.clone() for name, value in self.stack.buffers.items()}
+        try:
+            yield
+        except Unfit:
+            for member, state in zip(self.members, states, strict=True):
+                member.noise.set_state(state)
+            for name, value in buffers.items():
+                self.stack.buffers[name].copy_(value)
+            raise
+
+    def tensors(self) -> list[Tensor]:
+        return [value for member in self.members for value in member.step.tensors()]
+
+    def generators(self) -> list[torch.Generator]:
+        return [member.noise for member in self.members]
 
     def read(self, stored: Sequence[Stored]) -> list[Batch]:
         """Return each model's batch, as it would see it alone."""
@@ -107,60 +160,35 @@ class JointStep:
                 found.append(member.feed.read(one, varied=True))
         return found
 
-    def draw(self) -> list[Tensor]:
-        """Return the noise of a step, each draw stacked."""
-        return [torch.stack([draw.again(member.noise) for member in self.members]) for draw in self.draws]
-
-    def compute(self, stored: Sequence[Stored], step: Step) -> tuple[list[Batch], Terms]:
-        """Return each model's batch, and the terms of all of them, each `(M,)`.
-
-        Raises:
-            Unfit: If the noise is not drawn as it was; generators and buffers are as before then.
-        """
-        states = [member.noise.get_state() for member in self.members]
-        buffers = {name: value.clone() for name, value in self.stack.buffers.items()}
-        batches = self.read(stored)
-        try:
-            return batches, self.losses(batches, self.draw(), step)
-        except Unfit:
-            for member, state in zip(self.members, states, strict=True):
-                member.noise.set_state(state)
-            for name, value in buffers.items():
-                self.stack.buffers[name].copy_(value)
-            raise
-
-    def losses(self, batches: Sequence[Batch], noise: Sequence[Tensor], step: Step) -> Terms:
-        """Return the terms of all models, each `(M,)`.
+    def losses(self, batches: Sequence[Batch], step: Step) -> Terms:
+        """Draw the noise of each model, and return the terms of all of them, each `(M,)`.
 
         Raises:
             Unfit: If the noise is not drawn as it was.
         """
+        draws = self._draws[tuple(len(batch.index) for batch in batches)]
+        noise = [torch.stack([draw.again(member.noise) for member in self.members]) for draw in draws]
         labels = {name: torch.stack([batch.y[name] for batch in batches]) for name in batches[0].y}
         x, index = torch.stack([batch.x for batch in batches]), torch.stack([batch.index for batch in batches])
         with warnings.catch_warnings():
             # That an operation is done for one model after another: so it is without this.
             warnings.filterwarnings("ignore", "There is a performance drop")
-            return self._losses(x, labels, index, noise, step)
-
-    def _losses(
-        self, x: Tensor, labels: Mapping[str, Tensor], index: Tensor, noise: Sequence[Tensor], step: Step
-    ) -> Terms:
-        found: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = vmap(
-            self._member_loss, (0, 0, 0, 0, 0, 0, 0, None)
-        )(
-            self.stack.parameters,
-            self.stack.buffers,
-            x,
-            labels,
-            index,
-            list(noise),
-            self._options(step),
-            _taken_apart(step),
-        )
+            of_each = vmap(partial(self._member_loss, draws), (0, 0, 0, 0, 0, 0, 0, None))
+            found: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = of_each(
+                self.stack.parameters,
+                self.stack.buffers,
+                x,
+                labels,
+                index,
+                noise,
+                self._options(step),
+                _taken_apart(step),
+            )
         return Terms(*found)
 
     def _member_loss(
         self,
+        draws: Sequence[Draw],
         parameters: Mapping[str, Tensor],
         buffers: Mapping[str, Tensor],
         x: Tensor,
@@ -173,19 +201,21 @@ class JointStep:
         for name, value in options.items():
             self._varied[name].now = value
         weights = {f"model.{name}": value for name, value in {**parameters, **buffers}.items()}
-        with Playing(self.draws, noise) as playing:
+        with Playing(draws, noise) as playing:
             terms: Terms = functional_call(self._loss, weights, (Batch(x, y, index), Step(*step)))
         playing.close()
         return terms.loss, dict(terms.logs), dict(terms.adversaries)
 
     def _options(self, step: Step) -> dict[str, Tensor]:
         """Return the values of the options that differ, each `(M,)`."""
-        device = step.count.device
         return {
             name: torch.stack(
-                [torch.as_tensor(at_step(member.options[name], step), device=device) for member in self.members]
+                [
+                    torch.as_tensor(at_step(member.options[name], step)) if constant is None else constant
+                    for member, constant in zip(self.members, constants, strict=True)
+                ]
             )
-            for name in self._varied
+            for name, constants in self._constants.items()
         }
 
     def find_gradients(self, terms: Terms, turns: Sequence[str]) -> dict[str, list[list[Tensor | None]]]:
@@ -209,11 +239,9 @@ def _taken_apart(step: Step) -> tuple[Tensor, Tensor, Tensor]:
     return step.count, step.epoch, step.fraction
 
 
-def _finite(terms: Terms) -> list[bool]:
-    """Return of each model whether its losses are finite."""
-    losses: list[Tensor] = [terms.loss, *terms.adversaries.values()]
-    finite: list[bool] = torch.stack([loss.detach().isfinite() for loss in losses]).all(0).tolist()
-    return finite
+def _constant(value: Scheduled, device: torch.device) -> Tensor | None:
+    """Return a number on the device; nothing for what changes from step to step."""
+    return None if isinstance(value, Schedule) else torch.as_tensor(value, device=device)
 
 
 def _apart(terms: Terms, count: int) -> list[Terms]:
@@ -223,3 +251,7 @@ def _apart(terms: Terms, count: int) -> list[Terms]:
         return {name: value[i] for name, value in values.items()}
 
     return [Terms(terms.loss[i], of(terms.logs, i), of(terms.adversaries, i)) for i in range(count)]
+
+
+Learn: TypeAlias = Callable[[JointStep, Several, Step], None]
+"""Tells a step what it draws for batches of new sizes, or raises `Unfit`."""

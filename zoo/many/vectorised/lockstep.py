@@ -5,15 +5,17 @@ from __future__ import annotations
 __all__ = ["Build", "Runner", "go_in_step"]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+from zoo.device import wait_for
 from zoo.errors import Diverged
-from zoo.interfaces import Step
-from zoo.many.vectorised.joint import JointStep
+from zoo.interfaces import Step, Terms
+from zoo.many.vectorised.joint import NotAllFinite
 from zoo.many.vectorised.noise import Unfit
-from zoo.training.feed import Stored
+from zoo.training.capture import stream_of_its_own
+from zoo.training.feed import Several, Stored
 from zoo.training.interrupt import Interruption
 from zoo.training.step import NotFinite
 from zoo.training.trainer import Outcome, Trainer
@@ -34,7 +36,10 @@ class Runner(ABC):
         """Do something as the run would, where the run would, with its generators."""
 
 
-Build: TypeAlias = Callable[[Sequence[int], Sequence[Stored], Step], JointStep]
+Take: TypeAlias = Callable[[Several, Step, Sequence[str]], Terms]
+"""Takes a joint step, or raises `NotAllFinite` or `Unfit`."""
+
+Build: TypeAlias = Callable[[Sequence[int], Several, Step], Take]
 """Makes a joint step of some of the runs, by their places, which have a batch each; or raises `Unfit`."""
 
 
@@ -69,6 +74,7 @@ class _Lockstep:
     def __init__(self, runners: Sequence[Runner], build: Build) -> None:
         self.ends: dict[int, Outcome | BaseException] = {}
         self._build = build
+        self._device = next(iter(runners[0].trainer.model.parameters())).device
         self._interruption = Interruption()
         # What the runs see of it: that they all end at one step, and not in the middle of one.
         self._seen = Interruption()
@@ -82,7 +88,7 @@ class _Lockstep:
         Raises:
             Unfit: If they cannot go on together.
         """
-        with self._interruption:
+        with self._interruption, stream_of_its_own(self._device):
             for going in self._going:
                 self._advance(going)
             while self._live():
@@ -93,28 +99,34 @@ class _Lockstep:
 
     def _go_together(self, live: list[_Going]) -> None:
         """Take steps until one of the runs ends, and leaves the others."""
-        stored = [going.stored for going in live if going.stored is not None]
         step = live[0].runner.trainer.here()
-        joint = self._build([going.number for going in live], stored, step)
+        take = self._build([going.number for going in live], _batches(live), step)
         while len(self._live()) == len(live):
-            self._step(joint, live)
+            self._step(take, live)
             self._seen.asked = self._interruption.asked
             for going in live:
                 if going.number not in self.ends:
                     self._advance(going)
 
-    def _step(self, joint: JointStep, live: Sequence[_Going]) -> None:
+    def _step(self, take: Take, live: Sequence[_Going]) -> None:
         trainer = live[0].runner.trainer
         step, turns = trainer.here(), trainer.step.turns(trainer.count)
-        stored = [going.stored for going in live if going.stored is not None]
-        for i, bad in joint(stored, step, turns).items():
-            self._give_up(live[i], bad, step)
-
-    def _give_up(self, going: _Going, bad: NotFinite, step: Step) -> None:
+        bad: Mapping[int, NotFinite] = {}
         try:
-            going.runner.trainer.give_up(bad.terms, bad.batch, step)
-        except Diverged as error:
-            self._end(going, error)
+            take(_batches(live), step, turns)
+        except NotAllFinite as found:
+            bad = found.each
+        for i, going in enumerate(live):
+            try:
+                self._look(going.runner.trainer, bad.get(i), step)
+            except Diverged as error:
+                self._end(going, error)
+
+    def _look(self, trainer: Trainer, bad: NotFinite | None, step: Step) -> None:
+        """Find out whether a run has diverged, here or, of a GPU, some steps ago."""
+        if bad is not None:
+            trainer.give_up(bad.terms, bad.batch, step)
+        trainer.look()
 
     def _advance(self, going: _Going) -> None:
         """Let a run do what it does between two steps, and ask for its next batch."""
@@ -123,11 +135,19 @@ class _Lockstep:
         # Within an epoch nothing is drawn, saved or shown to others.
         within = going.stored is not None and (trainer.count + 1) % length and not self._seen.asked
         try:
-            going.stored = next(going.course) if within else going.runner.call(lambda: next(going.course))
+            going.stored = next(going.course) if within else self._call(going, lambda: next(going.course))
         except StopIteration:
             self._end(going, trainer.outcome())
         except (Exception, KeyboardInterrupt) as error:
             self._end(going, error)
+
+    def _call(self, going: _Going, what: Callable[[], T]) -> T:
+        # A run's own thread has a stream of its own, so that each must wait for the other.
+        wait_for(self._device)
+        try:
+            return going.runner.call(what)
+        finally:
+            wait_for(self._device)
 
     def _end(self, going: _Going, end: Outcome | BaseException) -> None:
         self.ends[going.number] = end
@@ -150,3 +170,8 @@ class _Lockstep:
                 trainer.take(going.stored)
                 self._seen.asked = self._interruption.asked
                 going.stored = next(going.course, None)
+
+
+def _batches(live: Sequence[_Going]) -> Several:
+    """Return what runs have next."""
+    return Several(tuple(going.stored for going in live if going.stored is not None))

@@ -15,12 +15,12 @@ from zoo.many.board import Board
 from zoo.many.reuse import train_or_reuse
 from zoo.many.task import Ended, Task
 from zoo.many.vectorised.build import joint_step
-from zoo.many.vectorised.joint import JointStep
-from zoo.many.vectorised.lockstep import go_in_step
+from zoo.many.vectorised.lockstep import Take, go_in_step
 from zoo.many.vectorised.threads import RunThread
 from zoo.registry import Registry
 from zoo.tracking import Tracker
-from zoo.training.feed import Stored
+from zoo.training.capture import Captured, CudaRecorder
+from zoo.training.feed import Several
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
 
@@ -111,11 +111,12 @@ class _Together:
     def _go(self, numbers: list[int]) -> None:
         runs = [self._runs[number] for number in numbers]
 
-        def build(live: Sequence[int], stored: Sequence[Stored], step: Step) -> JointStep:
+        def build(live: Sequence[int], stored: Several, step: Step) -> Take:
             trainers = [runs[i].trainer for i in live]
             generators = [runs[i].generator for i in live]
             settings = [self._tasks[numbers[i]].settings for i in live]
-            return joint_step(self._registry, trainers, generators, settings, stored, step)
+            joint = joint_step(self._registry, trainers, generators, settings, stored, step)
+            return Captured(joint, CudaRecorder(), self._progress.say) if step.count.is_cuda else joint
 
         ends = go_in_step(runs, build, self._tell_unfit)
         for number, end in zip(numbers, ends, strict=True):

@@ -86,7 +86,7 @@ def agree(joint: JointStep, stored: Sequence[Stored], step: Step) -> None:
         alone = [_alone(member, one, step, turns) for member, one in zip(members, stored, strict=True)]
     with _undone(members):
         batches = joint.read(stored)
-        terms = joint.losses(batches, joint.draw(), step)
+        terms = joint.losses(batches, step)
         gradients = joint.find_gradients(terms, turns)
         for i, (member, one) in enumerate(zip(members, alone, strict=True)):
             _compare(one, batches[i], _numbers(terms, i), {name: gradients[name][i] for name in turns}, member)
