@@ -185,6 +185,21 @@ def bare_step(task: Task, pace: Pace) -> None:
         pace.end()
 
 
+def products_alone(task: Task, pace: Pace) -> None:
+    """The products of matrices and the convolutions of the bare step, channels-last, and nothing else of it."""
+    from plain_mnist import images_of
+    from products import products_of
+
+    multiply = products_of(_net(task), images_of(Path(task.folder), task.batch_size)[0].to(task.device))
+    _ready(pace)
+    while True:
+        pace.begin()
+        for _ in range(steps_of(task)):
+            multiply()
+        pace.trained()
+        pace.end()
+
+
 def matrix_product(task: Task, pace: Pace) -> None:
     """The fastest of several products of matrices: what this machine can do at best."""
     from measuring import peak_flops
@@ -234,6 +249,7 @@ CONTESTANTS: Mapping[str, Callable[[Task, Pace], None]] = {
     "by hand, 0 workers": by_hand,
     "by hand, 2 workers": by_hand_with_workers,
     "bare step": bare_step,
+    "products alone": products_alone,
     "pythae": pythae,
     "lightning": lightning,
     "matrix product": matrix_product,

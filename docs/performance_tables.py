@@ -24,6 +24,7 @@ CONTESTANTS = (
     "by hand, 0 workers",
     "by hand, 2 workers",
     "bare step",
+    "products alone",
     "pythae",
     "lightning",
 )

@@ -231,7 +231,7 @@ def task(run: Run, tmp_path: Path) -> Callable[[str], Any]:
     return make
 
 
-@pytest.mark.parametrize("name", ["zoo", "by hand, 0 workers", "bare step", "pythae", "lightning"])
+@pytest.mark.parametrize("name", ["zoo", "by hand, 0 workers", "bare step", "products alone", "pythae", "lightning"])
 def test_a_contestant_trains_an_epoch_for_each_line_that_it_is_told(name: str, task: Callable[[str], Any]) -> None:
     contestants = script("contestants")
     needed = contestants.NEEDS.get(name)
