@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from zoo import Diverged
+from zoo.data.images import InMemory
 from zoo.interfaces import Step, Terms
 from zoo.many.task import Task
 from zoo.many.vectorised.build import joint_step
@@ -22,7 +23,7 @@ from zoo.many.vectorised.lockstep import Take
 from zoo.many.vectorised.together import train_together
 from zoo.runs.folder import find_run
 from zoo.training.capture import Captured, Recorder
-from zoo.training.feed import Several
+from zoo.training.feed import Several, Stored
 from zoo.training.progress import Progress, Silent
 from zoo.training.step import position
 
@@ -143,3 +144,25 @@ def test_a_joint_step_reads_nothing_back(model: str, monkeypatch: pytest.MonkeyP
     paths(together(monkeypatch, tasks_of(model, own, binarize="dynamic", augment="shift"), watched))
     assert steps[0] > 4
     assert reads.found == set()
+
+
+def test_batches_that_are_streamed_are_written_over() -> None:
+    """Of those that lie where they are wanted, it is enough to write where."""
+
+    def batch(value: int, *, streamed: bool) -> Stored:
+        index = torch.arange(3) + value
+        images = InMemory(torch.full((3, 1, 2, 2), value, dtype=torch.uint8), {"label": torch.full((3,), value)})
+        return Stored(index, images if streamed else None)
+
+    for streamed in (False, True):
+        first, second = (Several((batch(n, streamed=streamed), batch(n + 1, streamed=streamed))) for n in (1, 5))
+        memory = first.clone()
+        assert memory.sizes == (3, 3)
+        second.write(memory)
+        for found, wanted, before in zip(memory.each, second.each, first.each, strict=True):
+            assert found.index.equal(wanted.index)
+            assert not before.index.equal(wanted.index)
+            assert (found.images is None) == (wanted.images is None) == (not streamed)
+            if found.images is not None and wanted.images is not None:
+                assert found.images.x.equal(wanted.images.x)
+                assert found.images.y["label"].equal(wanted.images.y["label"])

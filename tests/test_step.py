@@ -22,7 +22,7 @@ from zoo.schedules import parse_schedule
 from zoo.training.averaging import Average
 from zoo.training.capture import Captured, Recorder
 from zoo.training.compiled import Compiled
-from zoo.training.feed import Feed
+from zoo.training.feed import Feed, Stored
 from zoo.training.options import TrainOptions
 from zoo.training.patience import Patience
 from zoo.training.players import Optimisers
@@ -451,6 +451,6 @@ def test_a_step_on_a_gpu_that_is_not_there(name: str, optimizer: str, monkeypatc
         step = TrainStep(model, model.loss, feed, optimisers, average, options.lr, nullcontext)
         at = position(gpu)
         for count in range(3):
-            terms = step(feed.gather(torch.arange(8, device=gpu)), at(count, count / 6, 0.1), step.turns(count))
+            terms = step(Stored(torch.arange(8, device=gpu)), at(count, count / 6, 0.1), step.turns(count))
             assert terms.loss.device.type == "cuda"
         assert {value.device.type for value in step.tensors()} == {"cuda"}

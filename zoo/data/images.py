@@ -56,6 +56,16 @@ class InMemory(Split):
         x = self.x.to(device, non_blocking=ahead)
         return InMemory(x, {name: value.to(device, non_blocking=ahead) for name, value in self.y.items()})
 
+    def clone(self) -> InMemory:
+        """Return the same in memory of its own."""
+        return InMemory(self.x.clone(), {name: value.clone() for name, value in self.y.items()})
+
+    def write(self, into: InMemory) -> None:
+        """Write them over as many others; a GPU is not waited for."""
+        into.x.copy_(self.x, non_blocking=True)
+        for name, value in into.y.items():
+            value.copy_(self.y[name], non_blocking=True)
+
 
 def _chosen(values: Tensor, index: Tensor | slice) -> Tensor:
     # Whole rows are copied; by an index in brackets, torch goes number by number.

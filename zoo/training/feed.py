@@ -45,32 +45,31 @@ class Stored(Kept):
     """A batch as it is kept, before it is read.
 
     Arguments:
-        images: Its images and labels, in their stored type.
-        index: Their places in the split, `(B,)`.
+        index: The places of its images in the split, `(B,)`.
+        images: The images with their labels, in their stored type; nothing if they lie where they are wanted, and need
+            not be gathered before they are read.
     """
 
-    images: InMemory
     index: Tensor
+    images: InMemory | None = None
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, rows: slice) -> Stored:
-        return Stored(self.images[rows], self.index[rows])
+        return Stored(self.index[rows], None if self.images is None else self.images[rows])
 
     @property
     def sizes(self) -> tuple[int, ...]:
         return (len(self),)
 
     def clone(self) -> Stored:
-        labels = {name: value.clone() for name, value in self.images.y.items()}
-        return Stored(InMemory(self.images.x.clone(), labels), self.index.clone())
+        return Stored(self.index.clone(), None if self.images is None else self.images.clone())
 
     def write(self, into: Stored) -> None:
-        into.images.x.copy_(self.images.x, non_blocking=True)
         into.index.copy_(self.index, non_blocking=True)
-        for name, value in into.images.y.items():
-            value.copy_(self.images.y[name], non_blocking=True)
+        if self.images is not None and into.images is not None:
+            self.images.write(into.images)
 
 
 @final
@@ -154,12 +153,12 @@ class Feed:
             return
         order = order.to(self.split.x.device)
         for i in range(start, len(self)):
-            yield self.gather(order[i * self.batch_size : ends[i]])
+            yield Stored(order[i * self.batch_size : ends[i]])
 
     def _streamed(self, order: Tensor, ends: list[int], start: int) -> Iterator[Stored]:
         ahead = rows_of_window(self._row_bytes()) if self.windowed else None
         for images, index in Stream(self.split, self.where, ahead).batches(order, ends, start):
-            yield Stored(images, index)
+            yield Stored(index, images)
 
     def _row_bytes(self) -> int:
         x = self.split.x
@@ -182,26 +181,23 @@ class Feed:
             yield from self._streamed(torch.arange(count), [*range(self.batch_size, count, self.batch_size), count], 0)
             return
         for start in range(0, count, self.batch_size):
-            yield self.gather(torch.arange(start, min(start + self.batch_size, count), device=self.where))
+            yield Stored(torch.arange(start, min(start + self.batch_size, count), device=self.where))
 
     def batch(self, index: Tensor, *, varied: bool) -> Batch:
         """Return the images at an index `(B,)`."""
-        return self.read(self.gather(index.to(self.split.x.device)), varied=varied)
-
-    def gather(self, index: Tensor) -> Stored:
-        """Return what is kept at an index `(B,)`, which is where the split is."""
-        images = self.split[index]
+        index = index.to(self.split.x.device)
         if self.device is None or self.resident:
-            return Stored(images, index)
-        return Stored(images.to(self.device), index.to(self.device))
+            return self.read(Stored(index), varied=varied)
+        return self.read(Stored(index.to(self.device), self.split[index].to(self.device)), varied=varied)
 
     def read(self, stored: Stored, *, varied: bool) -> Batch:
         """Return a batch as a model sees it; draws from torch's default generator of its device.
 
         All of it is computed where the batch is, so that it can be part of a captured step.
         """
-        x = self.images.read(stored.images.x)
+        images = self.split[stored.index] if stored.images is None else stored.images
+        x = self.images.read(images.x)
         if varied:
             x = augment(x, self.options.augment)
         x = binarize(x, self.options.binarize)
-        return Batch(x.contiguous(memory_format=_LAYOUT), stored.images.y, stored.index)
+        return Batch(x.contiguous(memory_format=_LAYOUT), images.y, stored.index)
