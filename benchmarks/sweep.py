@@ -133,21 +133,26 @@ def _vectorised(model: str, betas: Sequence[float], arguments: argparse.Namespac
 
     from zoo.many.vectorised.build import joint_step
     from zoo.registry import load_registry
+    from zoo.training.capture import recorded_on, stream_of_its_own
+    from zoo.training.feed import Several
     from zoo.training.interrupt import Interruption
 
+    device = torch.device(arguments.device)
     trainers, settings = zip(*[_trainer(model, beta, arguments) for beta in betas], strict=True)
     generators = [torch.Generator(arguments.device).manual_seed(i) for i in range(len(betas))]
     courses = [trainer.course(Interruption()) for trainer in trainers]
     state: dict[str, Any] = {}
 
     def take(count: int) -> None:
-        for _ in range(count):
-            stored = [next(course) for course in courses]
-            step = trainers[0].here()
-            if "joint" not in state:
-                registry = load_registry(third_party=False)
-                state["joint"] = joint_step(registry, trainers, generators, settings, stored, step)
-            state["joint"](stored, step, trainers[0].step.turns(trainers[0].count))
+        with stream_of_its_own(device):
+            for _ in range(count):
+                stored = Several(tuple(next(course) for course in courses))
+                step = trainers[0].here()
+                if "take" not in state:
+                    registry = load_registry(third_party=False)
+                    joint = joint_step(registry, trainers, generators, settings, stored, step)
+                    state["take"] = recorded_on(device, joint, lambda line: print(line, file=sys.stderr))
+                state["take"](stored, step, trainers[0].step.turns(trainers[0].count))
 
     return [take]
 

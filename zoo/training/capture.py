@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Captured", "CudaRecorder", "Recorder", "stream_of_its_own"]
+__all__ = ["Captured", "CudaRecorder", "Recorder", "recorded_on", "stream_of_its_own"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -158,6 +158,13 @@ class Captured(Generic[K]):
         if not self._told:
             self._told = True
             self._say(what)
+
+
+def recorded_on(
+    device: torch.device, step: Repeatable[K], say: Callable[[str], None]
+) -> Callable[[K, Step, Sequence[str]], Terms]:
+    """Return a step as it is taken on a device: recorded on a GPU, by itself elsewhere; `say` as for `Captured`."""
+    return Captured(step, CudaRecorder(), say) if device.type == "cuda" else step
 
 
 class _Tried:

@@ -21,7 +21,7 @@ from zoo.errors import Diverged, ZooError
 from zoo.interfaces import Batch, Model, Step, Terms, at_step
 from zoo.runs.checkpoint import Checkpoint
 from zoo.training.averaging import Average
-from zoo.training.capture import Captured, CudaRecorder, stream_of_its_own
+from zoo.training.capture import recorded_on, stream_of_its_own
 from zoo.training.compiled import Compiled
 from zoo.training.diagnosis import bad_tensor, bad_term, is_finite, remedy
 from zoo.training.evaluating import evaluating
@@ -80,8 +80,7 @@ class Trainer:
         if options.compile and not several:
             self._compiled = Compiled(model, data.train.batch_size, progress.say)
         self._step = self._make_step()
-        capture = self._device.type == "cuda" and not several
-        self._take = Captured(self._step, CudaRecorder(), progress.say) if capture else self._step
+        self._take = self._step if several else recorded_on(self._device, self._step, progress.say)
         if several and (options.compile or self._device.type == "cuda"):
             progress.say("NOTE: steps run one by one and not compiled, because several processes share them")
         self._threads: int | None = None

@@ -19,7 +19,7 @@ from zoo.many.vectorised.lockstep import Take, go_in_step
 from zoo.many.vectorised.threads import RunThread
 from zoo.registry import Registry
 from zoo.tracking import Tracker
-from zoo.training.capture import Captured, CudaRecorder
+from zoo.training.capture import recorded_on
 from zoo.training.feed import Several
 from zoo.training.progress import Progress
 from zoo.training.randomness import isolated
@@ -116,7 +116,7 @@ class _Together:
             generators = [runs[i].generator for i in live]
             settings = [self._tasks[numbers[i]].settings for i in live]
             joint = joint_step(self._registry, trainers, generators, settings, stored, step)
-            return Captured(joint, CudaRecorder(), self._progress.say) if step.count.is_cuda else joint
+            return recorded_on(step.count.device, joint, self._progress.say)
 
         ends = go_in_step(runs, build, self._tell_unfit)
         for number, end in zip(numbers, ends, strict=True):
