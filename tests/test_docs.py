@@ -349,7 +349,7 @@ ELSEWHERE = {
     "options.md": {"--bta", "--channels"},  # shown as mistakes
     "tutorial.md": {"--noise", "--nois", "--part", "--editable", "--no-deps", "--wheel-dir"},  # its own, pip's
     "publishing.md": {"--no-deps", "--wheel-dir", "--repository"},  # those of pip and twine
-    "performance.md": {"--peer-python", "--memory", "--quick", "--images"},  # those of the benchmarks
+    "performance.md": {"--curves", "--images", "--memory", "--peer-python", "--quick"},  # those of the benchmarks
     "distributed.md": {"--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint"},  # those of torchrun
     "CONTRIBUTING.md": set(),
 }
