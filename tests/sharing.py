@@ -225,7 +225,22 @@ def messages(world: World) -> dict[str, Any]:
     copied = [torch.full((3, 2), world.rank), torch.tensor(world.rank, dtype=torch.uint8), torch.rand(5, 4).t()]
     world.follow(copied)
     world.wait_for_first()
+    owners = [None, *(rank % world.size for rank in range(5))]
+    owned = [torch.full((2,), 1.0), *(torch.full((3 + 900_000 * rank, 2), 1.0 + world.rank) for rank in range(5))]
+    owned[2] = owned[2].t().contiguous().t()
+    world.sum(owned, owners)
+    mine_of = [owned[i + 1] for i in range(5) if i % world.size == world.rank]
+    # What another owns, and what it has only part of, comes back whole; values that are no numbers too.
+    moved = [torch.full((4 + 600_000 * i,), float(10 * world.rank + i)) for i in range(5)]
+    world.spread(moved, owners[1:])
+    bits = [torch.full((3,), world.rank, dtype=kind) for kind in (torch.int64, torch.bfloat16, torch.float64)]
+    world.spread(bits, [0, world.size - 1, 1])
     return {
+        "sum for all": bool((owned[0] == world.size).all()),
+        "sum for owners": all(bool((one == total + world.size).all()) for one in mine_of),
+        "spread": all(bool((one == 10 * (i % world.size) + i).all()) for i, one in enumerate(moved)),
+        "spread of all kinds": [int(one.sum()) for one in bits] == [0, 3 * (world.size - 1), 3],
+        "texts": world.hear_all("ü" * world.rank) == ["ü" * rank for rank in range(world.size)],
         "sum": bool((mine == torch.arange(long, dtype=torch.float32) * world.size + total).all()),
         "plane": bool((plane == total).all()) and plane.is_contiguous(memory_format=torch.channels_last),
         "numbers": numbers == [total, world.size / 4, world.size * (2.0**40 + 1)],

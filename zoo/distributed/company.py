@@ -14,24 +14,27 @@ from torch import Tensor, nn
 
 from zoo.distributed.networks import SharedNetworks, looks_at_whole_batches
 from zoo.distributed.rows import Place, Places, SharedRows
+from zoo.distributed.shards import Shards
 from zoo.distributed.share import Share
 from zoo.distributed.world import Alone, World
-from zoo.interfaces import Terms
+from zoo.interfaces import Model, Terms
 from zoo.training.randomness import random_state, set_random_state
 
 _SELDOM = 16
 """Where reading a message makes a GPU wait, processes agree at each so many steps only."""
 
 
-def company_of(model: nn.Module, world: World) -> Company:
+def company_of(model: Model, world: World) -> Company:
     """Return how processes share the steps of a model, which is on its device."""
     whole = world.size > 1 and looks_at_whole_batches(model)
-    return Company(world, next(iter(model.parameters())).device, SharedNetworks(model, world) if whole else None)
+    trained = [parameter for player in model.players().values() for parameter in player.parameters.values()]
+    device = next(iter(model.parameters())).device
+    return Company(world, device, SharedNetworks(model, world) if whole else None, Shards(world, trained))
 
 
 def alone(device: torch.device) -> Company:
     """Return the company of a lone process."""
-    return Company(Alone(), device, None)
+    return Company(Alone(), device, None, Shards.none())
 
 
 @final
@@ -45,10 +48,12 @@ class Company:
         world: The processes.
         device: Where this one computes.
         networks: What shares networks alone, for a model that looks at whole batches.
+        shards: Which process moves which weights.
     """
 
-    def __init__(self, world: World, device: torch.device, networks: SharedNetworks | None) -> None:
+    def __init__(self, world: World, device: torch.device, networks: SharedNetworks | None, shards: Shards) -> None:
         self.world = world
+        self.shards = shards
         self._device = device
         self._networks = networks
         self._seldom = 1 if device.type == "cpu" else _SELDOM
@@ -96,7 +101,7 @@ class Company:
 
     @torch.no_grad()
     def pool(self, weighed: Terms, parameters: Sequence[nn.Parameter] = ()) -> Terms:
-        """Replace gradients of parameters by their sums, and return the terms of the whole batch."""
+        """Return the terms of the whole batch, and leave each parameter's gradient to the process that moves it."""
         if self.world.size == 1:
             return weighed
         values = {"loss": weighed.loss, **weighed.logs, **weighed.adversaries}
@@ -105,10 +110,11 @@ class Company:
         used = [parameter.grad is not None for parameter in parameters] if self._device.type == "cpu" else []
         told = torch.cat([torch.stack(numbers), torch.tensor(used, dtype=torch.float32, device=self._device)])
         # In one message, because each waits for the others.
-        self.world.sum([told, *map(_gradient, parameters)])
-        if used:
-            for parameter, users in zip(parameters, told[len(numbers) :].tolist(), strict=True):
-                parameter.grad = parameter.grad if users else None
+        owners = self.shards.owners(parameters)
+        self.world.sum([told, *map(_gradient, parameters)], [None, *owners])
+        users = told[len(numbers) :].tolist() if used else [1.0] * len(parameters)
+        for parameter, owner, wanted in zip(parameters, owners, users, strict=True):
+            parameter.grad = parameter.grad if wanted and owner == self.world.rank else None
         pooled = dict(zip(values, told.unbind(), strict=False))
         return replace(
             weighed,

@@ -66,7 +66,11 @@ class Group(World):
         self._device = device
         self._mine = mine
 
-    def sum(self, tensors: Sequence[Tensor]) -> None:
+    def sum(self, tensors: Sequence[Tensor], owners: Sequence[int | None] | None = None) -> None:
+        if owners is not None:
+            pairs = list(zip(tensors, owners, strict=True))
+            self._sum_for_owners([(tensor, owner) for tensor, owner in pairs if owner is not None])
+            tensors = [tensor for tensor, owner in pairs if owner is None]
         if not tensors:
             return
         if len(tensors) == 1 and tensors[0].is_contiguous():
@@ -80,6 +84,30 @@ class Group(World):
             dist.all_reduce(flat)
         parts = flat.split_with_sizes([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(list(tensors), [part.view(t.shape) for part, t in zip(parts, tensors, strict=True)])
+
+    def _sum_for_owners(self, pairs: Sequence[tuple[Tensor, int]]) -> None:
+        for dtype, each in _by_owner(pairs, self.size):
+            rows = [self._packed(tensors, torch.promote_types(torch.float32, dtype)) for tensors in each]
+            # Each process receives a row, and all rows are as long as the longest.
+            padded = rows[0].new_zeros(self.size, max(map(len, rows)))
+            for place, row in zip(padded, rows, strict=True):
+                place[: len(row)] = row
+            sums = torch.empty_like(padded[0])
+            with _lost():
+                dist.reduce_scatter_tensor(sums, padded.view(-1))
+            _unpack(sums, each[self.rank])
+
+    def spread(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        for dtype, each in _by_owner(list(zip(tensors, owners, strict=True)), self.size):
+            mine = self._packed(each[self.rank], dtype).view(torch.uint8)
+            most = max(sum(tensor.nbytes for tensor in tensors) for tensors in each)
+            for rank, row in enumerate(self.gather(mine, most).view(self.size, most)):
+                if rank != self.rank:
+                    _unpack(row.view(dtype), each[rank])
+
+    def _packed(self, tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+        nothing = torch.empty(0, dtype=dtype, device=self._device)
+        return torch.cat([nothing, *(tensor.reshape(-1).to(nothing) for tensor in tensors)])
 
     def add(self, numbers: Sequence[float]) -> list[float]:
         told = torch.tensor(numbers, dtype=torch.float64, device=self._device)
@@ -114,6 +142,12 @@ class Group(World):
         self.follow([said])
         return bytes(said.tolist()).decode()
 
+    def hear_all(self, text: str) -> list[str]:
+        data = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self._device)
+        lengths = [int(length) for length in self.add([len(data) * (rank == self.rank) for rank in range(self.size)])]
+        rows = self.gather(data, max(lengths)).view(self.size, -1)
+        return [bytes(row[:length].tolist()).decode() for row, length in zip(rows, lengths, strict=True)]
+
     def wait_for_first(self) -> None:
         # By the store, not by a message, for which patience may end while the first one draws figures.
         here = f"zoo/first/{next(_MEETINGS)}"
@@ -128,6 +162,19 @@ class Group(World):
     def close(self) -> None:
         if self._mine and dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _by_owner(pairs: Sequence[tuple[Tensor, int]], size: int) -> Iterator[tuple[torch.dtype, list[list[Tensor]]]]:
+    """Yield the tensors of each owner, those of one dtype at a time."""
+    for dtype in dict.fromkeys(tensor.dtype for tensor, _ in pairs):
+        alike = [(tensor, owner) for tensor, owner in pairs if tensor.dtype == dtype]
+        yield dtype, [[tensor for tensor, owner in alike if owner == rank] for rank in range(size)]
+
+
+def _unpack(values: Tensor, tensors: Sequence[Tensor]) -> None:
+    sizes = [tensor.numel() for tensor in tensors]
+    for tensor, part in zip(tensors, values[: sum(sizes)].split_with_sizes(sizes), strict=True):
+        tensor.copy_(part.view(tensor.shape))
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 __all__ = ["Host", "settle"]
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import final
+from typing import TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from zoo.distributed.board import Board, make_file
 from zoo.distributed.group import Group, lost
 from zoo.distributed.launch import ProcessLost
 from zoo.distributed.world import World
+
+_Piece: TypeAlias = tuple[Tensor, int | None]
+"""Values `(n,)`, and whose they are, if not everyone's."""
 
 
 def settle(group: Group) -> World:
@@ -56,13 +60,22 @@ class Host(World):
         self._group = group
         self._board = board
 
-    def sum(self, tensors: Sequence[Tensor]) -> None:
+    def sum(self, tensors: Sequence[Tensor], owners: Sequence[int | None] | None = None) -> None:
         if any(tensor.dtype != torch.float32 for tensor in tensors):
-            self._group.sum(tensors)
+            self._group.sum(tensors, owners)
             return
         flat = [_in_memory_order(tensor) for tensor in tensors]
-        for part in _parts(flat, self._board.room // 4):
+        for part in _parts(zip(flat, owners or [None] * len(flat), strict=True), self._board.room // 4):
             self._sum_at_once(part)
+
+    def spread(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        if any(tensor.dtype != torch.float32 for tensor in tensors):
+            self._group.spread(tensors, owners)
+            return
+        flat = [(_in_memory_order(tensor), owner) for tensor, owner in zip(tensors, owners, strict=True)]
+        each = [[pair for pair in flat if pair[1] == rank] for rank in range(self.size)]
+        for turn in zip_longest(*(_parts(pairs, self._board.room // 4) for pairs in each), fillvalue=()):
+            self._spread_at_once(turn)
 
     def _meet(self) -> None:
         try:
@@ -76,17 +89,36 @@ class Host(World):
         except ProcessLost as error:
             raise lost(str(error)) from None
 
-    def _sum_at_once(self, flat: Sequence[Tensor]) -> None:
-        sizes = [len(tensor) for tensor in flat]
+    def _sum_at_once(self, pieces: Sequence[_Piece]) -> None:
+        sizes = [len(values) for values, _ in pieces]
         size = 4 * sum(sizes)
-        torch.cat(list(flat), out=self._board.page(size).view(torch.float32))
+        for (values, owner), place in zip(pieces, _split(self._board.page(size), sizes), strict=True):
+            # What nobody else wants to know need not be told.
+            if owner != self.rank:
+                place.copy_(values)
         self._meet()
-        pages = [page.split_with_sizes(sizes) for page in self._board.pages(size).view(torch.float32)]
-        # In the order of ranks on every process, so that all of them find the same bits.
-        for total, *parts in zip(flat, *pages, strict=True):
-            torch.add(parts[0], parts[1], out=total)
-            for part in parts[2:]:
-                total.add_(part)
+        pages = [_split(page, sizes) for page in self._board.pages(size)]
+        for (total, owner), *parts in zip(pieces, *pages, strict=True):
+            if owner is None:
+                # In the order of ranks on every process, so that all of them find the same bits.
+                torch.add(parts[0], parts[1], out=total)
+                for part in parts[2:]:
+                    total.add_(part)
+            elif owner == self.rank:
+                for part in (*parts[:owner], *parts[owner + 1 :]):
+                    total.add_(part)
+
+    def _spread_at_once(self, turn: Sequence[Sequence[_Piece]]) -> None:
+        sizes = [[len(values) for values, _ in pieces] for pieces in turn]
+        if turn[self.rank]:
+            mine = self._board.page(4 * sum(sizes[self.rank])).view(torch.float32)
+            torch.cat([values for values, _ in turn[self.rank]], out=mine)
+        self._meet()
+        for rank, pieces in enumerate(turn):
+            if rank != self.rank:
+                page = self._board.pages(4 * sum(sizes[rank]))[rank]
+                for (values, _), place in zip(pieces, _split(page, sizes[rank]), strict=True):
+                    values.copy_(place)
 
     def add(self, numbers: Sequence[float]) -> list[float]:
         try:
@@ -123,6 +155,9 @@ class Host(World):
     def hear(self, text: str) -> str:
         return self._group.hear(text)
 
+    def hear_all(self, text: str) -> list[str]:
+        return self._group.hear_all(text)
+
     def wait_for_first(self) -> None:
         self._group.wait_for_first()
 
@@ -145,15 +180,19 @@ def _pieces(flat: Tensor, room: int) -> Iterator[Tensor]:
     return (flat[start : start + room] for start in range(0, len(flat), room))
 
 
-def _parts(flat: Sequence[Tensor], room: int) -> list[list[Tensor]]:
-    """Divide tensors into lists that fit a page; one that is too long is cut."""
-    parts: list[list[Tensor]] = [[]]
+def _split(page: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+    return page.view(torch.float32).split_with_sizes(sizes)
+
+
+def _parts(flat: Iterable[_Piece], room: int) -> list[list[_Piece]]:
+    """Divide values into lists that fit a page; what is too long is cut."""
+    parts: list[list[_Piece]] = [[]]
     left = room
-    for tensor in flat:
-        for piece in _pieces(tensor, room):
+    for values, owner in flat:
+        for piece in _pieces(values, room):
             if len(piece) > left:
                 parts.append([])
                 left = room
-            parts[-1].append(piece)
+            parts[-1].append((piece, owner))
             left -= len(piece)
     return [part for part in parts if part]

@@ -31,8 +31,13 @@ class World(ABC):
         return self.rank == 0
 
     @abstractmethod
-    def sum(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over all processes; to the bit the same on all of them."""
+    def sum(self, tensors: Sequence[Tensor], owners: Sequence[int | None] | None = None) -> None:
+        """Replace each tensor by its sum over all processes; to the bit the same on all of them.
+
+        Arguments:
+            tensors: The tensors.
+            owners: For each tensor the only process that wants it, or none; what the others then have is anything.
+        """
 
     @abstractmethod
     def add(self, numbers: Sequence[float]) -> list[float]:
@@ -50,8 +55,16 @@ class World(ABC):
         """Replace each tensor by that of the first process."""
 
     @abstractmethod
+    def spread(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        """Replace each tensor by that of its owner; it lies in memory in the same order on all."""
+
+    @abstractmethod
     def hear(self, text: str) -> str:
         """Return the text that the first process has."""
+
+    @abstractmethod
+    def hear_all(self, text: str) -> list[str]:
+        """Return the texts of all processes, in their order."""
 
     @abstractmethod
     def wait_for_first(self) -> None:
@@ -69,7 +82,7 @@ class Alone(World):
     rank = 0
     size = 1
 
-    def sum(self, tensors: Sequence[Tensor]) -> None:
+    def sum(self, tensors: Sequence[Tensor], owners: Sequence[int | None] | None = None) -> None:
         """Leave them."""
 
     def add(self, numbers: Sequence[float]) -> list[float]:
@@ -81,8 +94,14 @@ class Alone(World):
     def follow(self, tensors: Sequence[Tensor]) -> None:
         """Leave them."""
 
+    def spread(self, tensors: Sequence[Tensor], owners: Sequence[int]) -> None:
+        """Leave them."""
+
     def hear(self, text: str) -> str:
         return text
+
+    def hear_all(self, text: str) -> list[str]:
+        return [text]
 
     def wait_for_first(self) -> None:
         """It is here."""

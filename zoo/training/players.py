@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from zoo.distributed.shards import Shards
 from zoo.errors import ZooError
 from zoo.interfaces import Player, Terms
 from zoo.training.options import TrainOptions
@@ -34,17 +35,20 @@ class Optimisers:
     Arguments:
         players: Who optimises which parameters.
         options: Which optimiser, its decays, weight decay and clipping; a player may bring its own decays.
+        shards: Which weights this process moves for all; by default all of them.
     """
 
-    def __init__(self, players: Mapping[str, Player], options: TrainOptions) -> None:
-        self.players = players
+    def __init__(self, players: Mapping[str, Player], options: TrainOptions, shards: Shards | None = None) -> None:
+        self.players = {name: player for name, player in players.items() if player.parameters}
         self.clip = options.clip
+        self._shards = shards or Shards.none()
+        own = {name: self._shards.own(list(player.parameters.values())) for name, player in self.players.items()}
         with compiler_spared():
-            self._made = {name: _make(player, options) for name, player in players.items() if player.parameters}
+            self._made = {name: _make(self.players[name], each, options) for name, each in own.items() if each}
 
     def turns(self, count: int) -> tuple[str, ...]:
         """Return the players that move at step `count`."""
-        return tuple(name for name in self._made if count % self.players[name].every == 0)
+        return tuple(name for name, player in self.players.items() if count % player.every == 0)
 
     def step(self, terms: Terms, count: int, lr: Tensor | float) -> None:
         """Move the players whose turn it is at step `count`; see `move`."""
@@ -64,7 +68,7 @@ class Optimisers:
     def find_gradients(self, terms: Terms, turns: Sequence[str]) -> None:
         """Give the parameters of players the gradients of their own losses."""
         losses = {"model": terms.loss, **terms.adversaries}
-        if len(self._made) > 1:
+        if len(self.players) > 1:
             self._assign_each(turns, losses)
         else:
             for name in turns:
@@ -85,7 +89,10 @@ class Optimisers:
         """Move players down the gradients that their parameters have; `lr` as for `move`."""
         for name in turns:
             own = self.players[name].lr
-            self._move(name, lr if own is None else own)
+            if self.clip is not None:
+                self._shards.clip(list(self.players[name].parameters.values()), self.clip)
+            if name in self._made:
+                self._move(self._made[name], lr if own is None else own)
 
     def _assign_each(self, turns: Sequence[str], losses: Mapping[str, Tensor]) -> None:
         # Never backward(): a model's loss that goes through an adversary would leave gradients there as well.
@@ -97,10 +104,7 @@ class Optimisers:
                 name, torch.autograd.grad(losses[name], parameters, retain_graph=retain, allow_unused=True)
             )
 
-    def _move(self, name: str, lr: Tensor | float) -> None:
-        optimiser = self._made[name]
-        if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.players[name].parameters.values(), self.clip)
+    def _move(self, optimiser: Optimizer, lr: Tensor | float) -> None:
         for group in optimiser.param_groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].copy_(lr) if isinstance(lr, Tensor) else group["lr"].fill_(lr)
@@ -130,15 +134,16 @@ class Optimisers:
         for full, value in [*tensors.items(), *numbers.items()]:
             player, _, rest = full.partition("/")
             name, _, key = rest.rpartition("/")
-            if player not in self._made or name not in self.players[player].parameters:
+            if player not in self.players or name not in self.players[player].parameters:
                 raise ZooError(f"the checkpoint's optimiser state '{full}' belongs to another model")
             parameter = self.players[player].parameters[name]
+            if not self._shards.own([parameter]):
+                continue
             state: dict[str, Any] = self._made[player].state[parameter]
             state[key] = _like(value, parameter) if isinstance(value, Tensor) else value
 
 
-def _make(player: Player, options: TrainOptions) -> Optimizer:
-    parameters = list(player.parameters.values())
+def _make(player: Player, parameters: list[nn.Parameter], options: TrainOptions) -> Optimizer:
     momentum = options.momentum if player.momentum is None else player.momentum
     square_decay = options.square_decay if player.square_decay is None else player.square_decay
     cuda = parameters[0].device.type == "cuda"

@@ -151,6 +151,7 @@ class TrainStep(Repeatable[Stored]):
             self.watch.note(terms, step)
         lr = number_at_step(self._lr, step) if self._immediate else at_step(self._lr, step)
         self._optimisers.descend(turns, lr)
+        self._company.shards.spread(self._optimisers.parameters(turns))
         if self._average is not None:
             self._average.update(step.count)
         self.sums.add(terms, images)

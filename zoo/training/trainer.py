@@ -71,7 +71,7 @@ class Trainer:
         self._device = next(iter(model.parameters())).device
         self._company = company or alone(self._device)
         several = self._company.world.size > 1
-        self._optimisers = Optimisers(model.players(), options)
+        self._optimisers = Optimisers(model.players(), options, self._company.shards)
         self._average = Average(model, options.ema) if options.ema is not None else None
         self._patience = Patience(options.patience)
         self._precision = choose_precision(options.precision, self._device)
@@ -337,8 +337,8 @@ class Trainer:
         )
 
     def checkpoint(self) -> Checkpoint:
-        """Return everything that is needed to go on from here."""
-        optimiser, numbers = self._optimisers.state()
+        """Return everything that is needed to go on from here; of several processes, the first one has it all."""
+        optimiser, numbers = self._company.shards.whole(*self._optimisers.state())
         groups = {
             "model": self.model.state_dict(),
             "optimiser": optimiser,
