@@ -25,7 +25,7 @@ class Imagined(World):
     def _unheard(self, *_: object) -> object:
         raise AssertionError("nobody is there")
 
-    sum = add = gather = spread = follow = hear = hear_all = wait_for_first = close = _unheard  # type: ignore[assignment]
+    sum = add = gather = spread = follow = hear = hear_all = wait_for_first = close = _unheard  # type: ignore[assignment]  # of no use here
 
 
 def weights(*sizes: int) -> list[nn.Parameter]:
