@@ -230,7 +230,7 @@ def messages(world: World) -> dict[str, Any]:
     owned[2] = owned[2].t().contiguous().t()
     world.sum(owned, owners)
     mine_of = [owned[i + 1] for i in range(5) if i % world.size == world.rank]
-    # What another owns, and what it has only part of, comes back whole; values that are no numbers too.
+    # The longest are longer than a page of memory, and go over in several turns.
     moved = [torch.full((4 + 600_000 * i,), float(10 * world.rank + i)) for i in range(5)]
     world.spread(moved, owners[1:])
     bits = [torch.full((3,), world.rank, dtype=kind) for kind in (torch.int64, torch.bfloat16, torch.float64)]
